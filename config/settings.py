@@ -1,0 +1,218 @@
+"""The one settings file. Every environment variable is read here and nowhere else; .env.example lists them.
+
+Without any variable the service runs on one machine: SQLite, a folder for the audio, the table as the queue, Whisper on
+the CPU. MEMORIES_ENV=production forbids these fallbacks (memories/checks.py names each one that is missing).
+"""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")  # where there is one; the environment wins
+
+# --- where we run --------------------------------------------------------------------------------------------------
+
+MEMORIES_ENV = env.str("MEMORIES_ENV", "development")
+PRODUCTION = MEMORIES_ENV == "production"
+DEBUG = env.bool("DJANGO_DEBUG", False)
+INSECURE_KEY = "django-insecure-for-one-machine-only-set-DJANGO_SECRET_KEY-before-others-can-reach-it"
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", INSECURE_KEY)
+ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
+DATA_DIR = Path(env.str("MEMORIES_DATA_DIR", str(BASE_DIR / "data")))
+(DATA_DIR / "incoming").mkdir(parents=True, exist_ok=True)  # clone, install, run: nobody should have to make folders
+
+# What has no place in production. Each entry: the variable that is missing.
+FALLBACKS = [
+    name for name in ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "DATABASE_URL", "MEMORIES_DATA_DIR") if name not in env
+]
+
+# --- the application -----------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "memories",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- what the service stands on ------------------------------------------------------------------------------------
+
+DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+_database = DATABASES["default"]
+_database["CONN_MAX_AGE"] = 60
+_database["CONN_HEALTH_CHECKS"] = True  # a database that went away and came back costs no request
+if "sqlite" in _database["ENGINE"]:
+    _database["OPTIONS"] = {
+        # IMMEDIATE: a transaction that reads and then writes must not find that somebody wrote in between.
+        # FULL: what was accepted survives a power cut.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+
+STORAGES: dict[str, Any] = {
+    "default": {
+        "BACKEND": "memories.storage.DurableFileSystemStorage",
+        "OPTIONS": {"location": DATA_DIR / "audio", "file_permissions_mode": 0o600},
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = not PRODUCTION  # at home nobody should have to run collectstatic
+WHITENOISE_MANIFEST_STRICT = PRODUCTION
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+MEMORIES_QUEUE: dict[str, Any] = {"BACKEND": "memories.queues.database.DatabaseQueue", "OPTIONS": {}}
+MEMORIES_TRANSCRIBER: dict[str, Any] = {
+    "BACKEND": "memories.transcribers.whisper.WhisperTranscriber",
+    "OPTIONS": {"model": env.str("WHISPER_MODEL", "")},
+}
+MEMORIES_ANALYZER: dict[str, Any] = {"BACKEND": "memories.analyzers.offline.OfflineAnalyzer", "OPTIONS": {}}
+
+# --- limits --------------------------------------------------------------------------------------------------------
+
+AUDIO_RETENTION_DAYS = env.int("AUDIO_RETENTION_DAYS", 90)
+MAX_UPLOAD_MB = env.int("MAX_UPLOAD_MB", 500)
+MEMORIES_MAX_AUDIO_HOURS = env.float("MEMORIES_MAX_AUDIO_HOURS", 4.0)  # decoded, whatever the header says
+MEMORIES_QUOTA_GB = env.float("MEMORIES_QUOTA_GB", 20.0)  # audio of one person
+MEMORIES_UPLOADS_PER_HOUR = env.int("MEMORIES_UPLOADS_PER_HOUR", 120)  # of one person
+MEMORIES_TOKEN_DAYS = env.int("MEMORIES_TOKEN_DAYS", 90)
+
+# --- the course of a job -------------------------------------------------------------------------------------------
+
+MEMORIES_MAX_ATTEMPTS = 3  # at one stage
+MEMORIES_LEASE_SECONDS = env.int("MEMORIES_LEASE_SECONDS", 300)  # longer than any step that reports no progress
+MEMORIES_RETRY_SECONDS = env.float("MEMORIES_RETRY_SECONDS", 30.0)  # before the second attempt; four times that later
+
+# --- HTTP ----------------------------------------------------------------------------------------------------------
+
+# Uploads go to disk as they arrive, never to memory (memories/api/uploads.py), beside the place they will lie in.
+FILE_UPLOAD_HANDLERS = ["memories.api.uploadhandlers.RecordingUploadHandler"]
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
+FILE_UPLOAD_PERMISSIONS = 0o600
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "memories.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.str("MEMORIES_API_RATE", "1200/min"),
+        "login": env.str("MEMORIES_LOGIN_RATE", "10/min"),  # of one address and of one name
+    },
+    "EXCEPTION_HANDLER": "memories.api.problems.problem_response",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Memories",
+    "DESCRIPTION": "A person speaks, and the product remembers.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+KNOX_TOKEN_MODEL = "memories.DeviceToken"  # noqa: S105 (the name of a model)
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=MEMORIES_TOKEN_DAYS)}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if PRODUCTION:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # set by the TLS proxy in front of us
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from inside, without TLS
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- logs: never what was said -------------------------------------------------------------------------------------
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"job": {"()": "memories.logs.JobFilter"}},
+    "formatters": {
+        "readable": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s%(job)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(memory_id)s %(attempt)s",
+        },
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "stream": sys.stderr,
+            "filters": ["job"],
+            "formatter": "json" if PRODUCTION else "readable",
+        }
+    },
+    "root": {"handlers": ["console"], "level": env.str("MEMORIES_LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}},  # a 404 is the client's affair
+}

@@ -1,0 +1,153 @@
+"""Full-text search, alike on SQLite (FTS5) and PostgreSQL (tsvector).
+
+Words are folded (case, accents) and stemmed here, in Python, so that both databases find the same. A memory's
+SearchDocument holds each of its words once, plain and as the stem in its language; migration 0002 puts the index on it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from memories.models import Memory, SearchDocument, Transcript
+from memories.types import Segment
+
+STEMMED = {"en": "english", "es": "spanish"}
+MAX_WORD = 40  # letters; longer "words" are noise
+MAX_QUERY_WORDS = 16
+EXCERPT_RADIUS = 80  # characters on both sides of the first hit
+_WORD = re.compile(r"[^\W_]+")
+_stemmers = threading.local()  # snowballstemmer's objects keep their state: one set a thread
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Where a search hit was said. `highlights` are [start, end) offsets into `text`."""
+
+    text: str
+    highlights: tuple[tuple[int, int], ...]
+    segment_id: int
+    start: float | None  # seconds from the beginning of the recording
+
+
+def fold(word: str) -> str:
+    """Without case and accents, so that "Mañana" is found by "manana"."""
+    decomposed = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))[:MAX_WORD]
+
+
+def stem(folded: str, language: str) -> str:
+    name = STEMMED.get(language)
+    if name is None:
+        return folded
+    stemmer = getattr(_stemmers, name, None)
+    if stemmer is None:
+        import snowballstemmer
+
+        stemmer = snowballstemmer.stemmer(name)
+        setattr(_stemmers, name, stemmer)
+    stemmed: str = stemmer.stemWord(folded)
+    return stemmed
+
+
+def index(memory: Memory) -> None:
+    """Put what the memory says now into the index."""
+    transcript = Transcript.objects.filter(memory=memory).first()
+    language = (transcript.language if transcript else "") or memory.language
+    names = memory.tags.values_list("name", flat=True)
+    texts = [memory.title, memory.summary, transcript.text if transcript else "", *names]
+    folded = {fold(match.group()) for text in texts for match in _WORD.finditer(text)}
+    terms = folded | {stem(word, language) for word in folded}
+    SearchDocument.objects.update_or_create(memory=memory, defaults={"terms": " ".join(sorted(terms))})
+
+
+def matching(memories: models.QuerySet[Memory], query: str) -> models.QuerySet[Memory]:
+    """Those that hold every word of the query, in any inflection; the last word may be a beginning."""
+    words = _query_words(query)
+    if not words:
+        return memories
+    return memories.filter(search_document__in=SearchDocument.objects.filter(terms__matches=words))
+
+
+def excerpt(segments: list[dict[str, Any]], query: str) -> Excerpt | None:
+    """The first segment in which a word of the query was said; None where the hit is elsewhere, in the title say."""
+    words = _query_words(query)
+    for data in segments:
+        segment = Segment(**data)
+        hits = list(_hits(segment.text, words))
+        if hits:
+            return _around(segment, hits)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a query: any of its forms may match, or, with `prefix`, anything that begins like it."""
+
+    folded: str
+    prefix: bool
+
+    @property
+    def forms(self) -> list[str]:
+        return sorted({self.folded, *(stem(self.folded, language) for language in STEMMED)})
+
+    def hits(self, folded: str) -> bool:
+        forms = self.forms
+        if folded in forms or any(stem(folded, language) in forms for language in STEMMED):
+            return True
+        return self.prefix and folded.startswith(self.folded)
+
+
+def _query_words(query: str) -> list[Word]:
+    found = [fold(match.group()) for match in _WORD.finditer(query)][:MAX_QUERY_WORDS]
+    open_ended = bool(query) and not query[-1].isspace()
+    return [Word(word, prefix=open_ended and number == len(found)) for number, word in enumerate(found, 1)]
+
+
+def _hits(text: str, words: list[Word]) -> Iterator[tuple[int, int]]:
+    for match in _WORD.finditer(text):
+        folded = fold(match.group())
+        if any(word.hits(folded) for word in words):
+            yield match.span()
+
+
+def _around(segment: Segment, hits: list[tuple[int, int]]) -> Excerpt:
+    begin = max(0, hits[0][0] - EXCERPT_RADIUS)
+    end = min(len(segment.text), hits[0][1] + EXCERPT_RADIUS)
+    inside = tuple((start - begin, stop - begin) for start, stop in hits if begin <= start and stop <= end)
+    return Excerpt(segment.text[begin:end], inside, segment.id, segment.start)
+
+
+@models.TextField.register_lookup
+class Matches(models.Lookup[Any]):
+    """`terms__matches=[Word, …]`: the index of whichever database is there. Words hold letters and digits only."""
+
+    lookup_name = "matches"
+    prepare_rhs = False
+
+    def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        return "%s", [value]
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        column, params = self.process_lhs(compiler, connection)
+        query = " & ".join(
+            "(" + " | ".join([f"'{form}'" for form in word.forms] + [f"'{word.folded}':*"] * word.prefix) + ")"
+            for word in self.rhs
+        )
+        return f"to_tsvector('simple', {column}) @@ to_tsquery('simple', %s)", [*params, query]
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        table = SearchDocument._meta.db_table
+        query = " AND ".join(
+            "(" + " OR ".join([f'"{form}"' for form in word.forms] + [f'"{word.folded}"*'] * word.prefix) + ")"
+            for word in self.rhs
+        )
+        sql = f'"{table}"."id" IN (SELECT rowid FROM {table}_fts WHERE {table}_fts MATCH %s)'  # noqa: S608
+        return sql, [query]

@@ -1,0 +1,109 @@
+"""What crosses from one room to another: frozen values that know nothing of Django, HTTP or a vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+Progress = Callable[[float], None]
+"""Called with the finished fraction, 0.0 to 1.0. It may raise to interrupt the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call consumed. A field is None where the provider does not say."""
+
+    seconds: float | None = None  # of audio
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None  # None: not known; zero: it ran on our own machine
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A piece of normalized audio, ready for a transcriber."""
+
+    path: Path  # a WAV file: 16 kHz, mono, signed 16 bit
+    start: float  # seconds from the beginning of the recording
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech, a sentence or so. Times are seconds from the beginning of the recording."""
+
+    id: int
+    text: str
+    start: float | None = None  # None: the model gives no times
+    end: float | None = None
+    speaker: str | None = None
+    confidence: float | None = None  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptResult:
+    """What was said. An empty `text` means that nobody spoke."""
+
+    text: str
+    language: str | None  # ISO 639-1; None: not detected
+    segments: tuple[Segment, ...]
+    model: str
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where something was said: the segments, and a verbatim quote from them."""
+
+    segment_ids: tuple[int, ...]
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A tag, a person or a place, and where it was said."""
+
+    name: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    label: str  # "positive", "neutral", "negative" or "mixed"
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ActionItem:
+    """Something to be done. `due` was resolved against the time of recording; `due_quote` is what was said."""
+
+    text: str
+    evidence: Evidence
+    due: date | None = None
+    due_quote: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisResult:
+    title: str
+    summary: str
+    model: str
+    tags: tuple[Finding, ...] = ()
+    people: tuple[Finding, ...] = ()
+    places: tuple[Finding, ...] = ()
+    mood: Mood | None = None
+    action_items: tuple[ActionItem, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    dropped: int = 0  # findings whose quote was not in the transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a transcriber takes in one call. None: no bound of its own."""
+
+    max_bytes: int | None
+    max_seconds: float | None
+    formats: frozenset[str]  # file extensions without the dot
