@@ -1,3 +1,93 @@
-"""System checks: a setting that cannot work is an error at start, not at 3 a.m."""
+"""System checks: a setting that cannot work is an error at start, not at 3 a.m. `manage.py check` shows them."""
 
-from django.core.checks import Tags, register  # noqa: F401
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 (Django's name)
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage, default_storage
+
+from memories import ports
+
+ENVIRONMENTS = ("development", "production")
+AT_LEAST_ONE = ("AUDIO_RETENTION_DAYS", "MAX_UPLOAD_MB", "MEMORIES_UPLOADS_PER_HOUR", "MEMORIES_TOKEN_DAYS")
+POSITIVE = ("MEMORIES_MAX_AUDIO_HOURS", "MEMORIES_QUOTA_GB", "MEMORIES_RETRY_SECONDS")
+SHORTEST_LEASE = 5  # seconds: some steps report no progress for that long
+Configs = Sequence[AppConfig] | None
+
+
+@register
+def check_environment(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E001, E002: where we run, and that production is told everything."""
+    if settings.MEMORIES_ENV not in ENVIRONMENTS:
+        yield Error(
+            f"MEMORIES_ENV is {settings.MEMORIES_ENV!r}.",
+            hint=f"Use one of {', '.join(ENVIRONMENTS)}.",
+            id="memories.E001",
+        )
+    if settings.PRODUCTION:
+        for name in settings.FALLBACKS:
+            yield Error(
+                f"{name} is not set, and in production nothing falls back to a default.",
+                hint=f"Set {name} (.env.example says what it is), or leave MEMORIES_ENV at development.",
+                id="memories.E002",
+            )
+        if settings.DEBUG:
+            yield Error("DJANGO_DEBUG is on in production.", hint="Remove DJANGO_DEBUG.", id="memories.E003")
+    elif settings.SECRET_KEY == settings.INSECURE_KEY and set(settings.ALLOWED_HOSTS) - {
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+    }:
+        yield Warning(
+            "Others can reach this server, and its secret key is the one that everybody knows.",
+            hint="Set DJANGO_SECRET_KEY; script/setup writes one into .env.",
+            id="memories.W001",
+        )
+
+
+@register
+def check_limits(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E004, E005: numbers that nothing could pass."""
+    for name, least in [(name, 1) for name in AT_LEAST_ONE] + [("MEMORIES_LEASE_SECONDS", SHORTEST_LEASE)]:
+        if getattr(settings, name) < least:
+            yield Error(f"{name} is {getattr(settings, name)}.", hint=f"Use {least} or more.", id="memories.E004")
+    for name in POSITIVE:
+        if getattr(settings, name) <= 0:
+            yield Error(f"{name} is {getattr(settings, name)}.", hint="Use more than 0.", id="memories.E005")
+
+
+@register
+def check_ports(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E006: a queue, transcriber or analyzer that cannot work as it is configured."""
+    try:
+        ports.queue()
+        troubles = [*ports.transcriber().check(), *ports.analyzer().check()]
+    except ImproperlyConfigured as error:
+        troubles = [str(error)]
+    for trouble in troubles:
+        yield Error(
+            trouble, hint="Mend the setting; docs/operations.md and .env.example say what it takes.", id="memories.E006"
+        )
+
+
+@register
+def check_folders(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E007: a folder for audio that cannot be written."""
+    folders = [Path(settings.FILE_UPLOAD_TEMP_DIR)]
+    if isinstance(default_storage, FileSystemStorage):
+        folders.append(Path(default_storage.location))
+    for folder in folders:
+        nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+            yield Error(
+                f"{folder} cannot be written.",
+                hint="Give this user the right to write there, or set MEMORIES_DATA_DIR to another folder.",
+                id="memories.E007",
+            )

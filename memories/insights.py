@@ -75,5 +75,3 @@ def _action_item(item: ActionItem) -> dict[str, Any]:
         "due_quote": item.due_quote,
         **asdict(item.evidence),
     }
-
-

@@ -48,9 +48,7 @@ class Stage(models.TextChoices):
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     # A queued memory can end without a claim: its attempts are spent, or its message died in the queue.
-    Status.QUEUED: frozenset(
-        {Status.QUEUED, Status.TRANSCRIBING, Status.ANALYZING, Status.FAILED, Status.TRANSCRIBED}
-    ),
+    Status.QUEUED: frozenset({Status.QUEUED, Status.TRANSCRIBING, Status.ANALYZING, Status.FAILED, Status.TRANSCRIBED}),
     # To itself: another worker takes over a lease that ran out.
     Status.TRANSCRIBING: frozenset(
         {Status.TRANSCRIBING, Status.QUEUED, Status.ANALYZING, Status.NO_SPEECH, Status.FAILED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -22,3 +23,7 @@ class DurableFileSystemStorage(FileSystemStorage):
             finally:
                 os.close(descriptor)
         return saved
+
+
+def is_disk_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -18,7 +18,7 @@ from memories.queues.base import DeadMessage, Message, Queue
 class DatabaseQueue(Queue):
     """A due row is a message; `hidden_until` is its visibility time-out. What is done is not due: the claim says so.
 
-    `visibility` (seconds) only has to cover the time from a receive to its claim; `poll` is the pause between two looks.
+    `visibility` (seconds) only has to cover the time from a receive to its claim; `poll` is the pause between looks.
     """
 
     def __init__(self, visibility: float = 30.0, poll: float = 0.5) -> None:
@@ -45,7 +45,9 @@ class DatabaseQueue(Queue):
             if connection.features.has_select_for_update_skip_locked:
                 rows = rows.select_for_update(skip_locked=True, of=("self",))
             # On SQLite the transaction is IMMEDIATE: nobody else writes between the look and the UPDATE.
-            first = rows.order_by(F("next_attempt_at").asc(nulls_first=True), "created_at").values("pk", "attempts").first()
+            first = (
+                rows.order_by(F("next_attempt_at").asc(nulls_first=True), "created_at").values("pk", "attempts").first()
+            )
             if first is None:
                 return None
             Memory.objects.filter(pk=first["pk"]).update(hidden_until=hidden_until)

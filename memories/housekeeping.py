@@ -1,0 +1,94 @@
+"""The sweep of what lies about: objects without a row, audio past its time, broken-off uploads, tokens that expired."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from posixpath import join
+
+from django.conf import settings
+from django.core.files.storage import Storage, default_storage
+from django.utils import timezone
+
+from memories.models import FINISHED, DeviceToken, Memory
+
+ORPHAN_AGE = timedelta(hours=1)  # younger objects may belong to a capture that has not written its row yet
+BATCH = 500
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HousekeepingReport:
+    orphans: int  # objects that no row knows
+    expired_audio: int  # recordings past AUDIO_RETENTION_DAYS
+    broken_uploads: int  # temporary files of requests that were killed
+    expired_tokens: int
+
+
+def tidy() -> HousekeepingReport:
+    """Delete what nobody can reach any more. Walks the storage: once an hour is plenty."""
+    return HousekeepingReport(
+        delete_orphans(default_storage), expire_audio(), delete_broken_uploads(), delete_expired_tokens()
+    )
+
+
+def delete_orphans(storage: Storage) -> int:
+    """Objects under audio/ that no memory names: a crash between storing and writing the row leaves one."""
+    before, count = timezone.now() - ORPHAN_AGE, 0
+    batch: list[str] = []
+    for name in _walk(storage, "audio"):
+        batch.append(name)
+        if len(batch) == BATCH:
+            count += _delete_unknown(storage, batch, before)
+            batch = []
+    return count + _delete_unknown(storage, batch, before)
+
+
+def _walk(storage: Storage, folder: str) -> Iterator[str]:
+    try:
+        folders, files = storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    yield from (join(folder, name) for name in files)
+    for name in folders:
+        yield from _walk(storage, join(folder, name))
+
+
+def _delete_unknown(storage: Storage, names: list[str], before: object) -> int:
+    known = set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))
+    orphans = [name for name in names if name not in known and storage.get_modified_time(name) < before]
+    for name in orphans:
+        storage.delete(name)
+    if orphans:
+        logger.warning("Deleted %d objects that no memory names.", len(orphans))
+    return len(orphans)
+
+
+def expire_audio() -> int:
+    """Delete recordings past their retention; the memory stays and its audio answers 410."""
+    before = timezone.now() - timedelta(days=settings.AUDIO_RETENTION_DAYS)
+    expired = Memory.objects.filter(created_at__lt=before, status__in=FINISHED).exclude(audio="")
+    count = 0
+    for memory in expired.only("audio").iterator():
+        memory.audio.storage.delete(memory.audio.name)
+        count += Memory.objects.filter(pk=memory.pk, audio=memory.audio.name).touch(audio="")
+    return count
+
+
+def delete_broken_uploads() -> int:
+    """Temporary files that a killed process left."""
+    count = 0
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*.upload*"):
+        if path.stat().st_mtime < time.time() - 24 * 3600:
+            path.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def delete_expired_tokens() -> int:
+    return DeviceToken.objects.filter(expiry__lt=timezone.now()).delete()[0]

@@ -1,0 +1,139 @@
+"""What fell, and how it comes back: reprocess, requeue, dead letters, and the sweep of jobs."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from memories import leases, ports
+from memories.doorbell import ring
+from memories.errors import AudioExpired, DeliveryFailed, MemoryBusy, NothingToAnalyze, WorkerLost
+from memories.models import RUNNING, UNFINISHED, DeadLetter, Memory, Stage, Status, Transcript
+from memories.queues.base import DeadMessage
+
+RING_AGAIN = timedelta(minutes=5)  # a queued row that was rung for, and that nobody came for
+
+logger = logging.getLogger(__name__)
+
+_AS_NEW: dict[str, Any] = {
+    "attempts": 0,
+    "progress": 0,
+    "next_attempt_at": None,
+    "enqueued_at": None,
+    "hidden_until": None,
+    "lease_token": None,
+    "lease_expires_at": None,
+    "error_code": "",
+    "error_detail": "",
+}
+
+
+def reprocess(
+    memory_id: uuid.UUID,
+    *,
+    stage: Stage,
+    resolution: DeadLetter.Resolution = DeadLetter.Resolution.REPROCESSED,
+) -> Memory:
+    """Queue a memory again from this stage. What it holds stays until it is replaced; what a person changed, for good.
+
+    Raises Memory.DoesNotExist, MemoryBusy, AudioExpired or NothingToAnalyze.
+    """
+    with transaction.atomic():
+        memory = Memory.objects.select_for_update(of=("self",)).get(pk=memory_id)
+        check_reprocessable(memory, stage)
+        Memory.objects.filter(pk=memory_id).move(Status.QUEUED, stage=stage, **_AS_NEW)
+        leases.close_lost_attempts(memory_id)
+        memory.dead_letters.resolve(resolution)
+        transaction.on_commit(lambda: ring(memory_id))
+    memory.refresh_from_db()
+    return memory
+
+
+def check_reprocessable(memory: Memory, stage: Stage) -> None:
+    """Raise what speaks against it: MemoryBusy, AudioExpired, NothingToAnalyze."""
+    held = memory.status in RUNNING and memory.lease_expires_at and memory.lease_expires_at > timezone.now()
+    if held:
+        raise MemoryBusy
+    if stage is Stage.TRANSCRIPTION and not memory.audio:
+        raise AudioExpired
+    if stage is Stage.ANALYSIS and not Transcript.objects.filter(memory=memory).exclude(text="").exists():
+        raise NothingToAnalyze
+
+
+def requeue(dead_letter_id: int) -> Memory:
+    """Try a dead letter's memory again from where it failed; its checkpoints count. Raises as `reprocess` does.
+
+    A dead letter without a memory (a malformed message) raises Memory.DoesNotExist: there is nothing to try again.
+    """
+    letter = DeadLetter.objects.select_related("memory").get(pk=dead_letter_id)
+    if letter.memory is None:
+        raise Memory.DoesNotExist
+    return reprocess(letter.memory.pk, stage=Stage(letter.memory.stage), resolution=DeadLetter.Resolution.REQUEUED)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep did, in memories (or messages)."""
+
+    taken_back: int  # lease ran out: queued again
+    given_up: int  # lease ran out at the last attempt
+    rung: int  # queued, and the queue did not know
+    dead_letters: int  # messages that the queue gave up on
+
+
+def sweep() -> SweepReport:
+    """Find what would otherwise wait for a human. Cheap; several at once do no harm."""
+    dead = record_dead_letters()
+    taken_back, given_up = take_back_lost_leases()
+    return SweepReport(taken_back, given_up, ring_again(), dead)
+
+
+def take_back_lost_leases() -> tuple[int, int]:
+    """Memories whose worker was not heard of: (queued again, given up)."""
+    lost = Memory.objects.lease_expired(timezone.now())
+    given_up = leases.give_up(lost.filter(attempts__gte=settings.MEMORIES_MAX_ATTEMPTS), WorkerLost())
+    taken_back = 0
+    for memory_id in lost.values_list("pk", flat=True):
+        with transaction.atomic():
+            row = Memory.objects.filter(pk=memory_id).lease_expired(timezone.now())
+            if row.move(Status.QUEUED, lease_token=None, lease_expires_at=None, enqueued_at=None, hidden_until=None):
+                leases.close_lost_attempts(memory_id)
+                taken_back += 1
+    return taken_back, given_up
+
+
+def ring_again() -> int:
+    """Ring for queued rows that the queue may not know of: the row is the outbox."""
+    now = timezone.now()
+    unknown = Q(enqueued_at__isnull=True) | Q(enqueued_at__lte=now - RING_AGAIN)
+    waiting = Memory.objects.filter(unknown, status=Status.QUEUED).due(now)
+    return sum(ring(memory_id) for memory_id in waiting.values_list("pk", flat=True))
+
+
+def record_dead_letters() -> int:
+    """Turn messages that the queue gave up on into dead letters for staff; only then are they deleted there."""
+    queue, count = ports.queue(), 0
+    for dead in queue.dead_letters():
+        record_dead_letter(dead)
+        queue.discard(dead)
+        count += 1
+    return count
+
+
+def record_dead_letter(dead: DeadMessage) -> None:
+    """A dead message as a row. Its memory fails, unless it is finished or a live worker has it."""
+    error = DeliveryFailed(dead.reason)
+    rows = Memory.objects.filter(pk=dead.memory_id, status__in=UNFINISHED)
+    held = Q(status__in=RUNNING, lease_expires_at__gt=timezone.now())
+    if leases.give_up(rows.exclude(held), error, body=dead.body):
+        return
+    if not Memory.objects.filter(pk=dead.memory_id).exists():  # malformed, or erased since
+        DeadLetter.objects.create(code=error.code, detail=error.detail, body=dead.body)

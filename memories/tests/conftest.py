@@ -1,0 +1,54 @@
+"""What every test gets: its own storage, ports that are fakes, and no throttle left over from the test before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.core.cache import cache
+
+from memories import ports
+from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(settings: Any, tmp_path: Path) -> Iterator[None]:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    settings.FILE_UPLOAD_TEMP_DIR = incoming
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "memories.storage.DurableFileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "audio"},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.FakeTranscriber"}
+    settings.MEMORIES_ANALYZER = {"BACKEND": "memories.tests.fakes.FakeAnalyzer"}
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return cast(User, get_user_model().objects.create_user("ada", password="a long enough secret"))
+
+
+@pytest.fixture
+def transcriber() -> FakeTranscriber:
+    """The transcriber that processing uses in this test."""
+    return cast(FakeTranscriber, ports.transcriber())
+
+
+@pytest.fixture
+def analyzer() -> FakeAnalyzer:
+    """The analyzer that processing uses in this test."""
+    return cast(FakeAnalyzer, ports.analyzer())
