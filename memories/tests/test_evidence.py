@@ -72,7 +72,7 @@ def test_a_quote_without_a_word_is_no_evidence(quote: str) -> None:
         ("plan \n the garden. We\u00a0need", (11,)),
         ("at the cafe\u0301", (10,)),  # decomposed
         ("the first harvest", (14,)),  # the transcript has a ligature
-        ("Ｓａｒａｈ agreed", (12,)),
+        ("\uff33arah agreed", (12,)),  # full width
     ],
 )
 def test_white_space_case_and_unicode_forms_do_not_matter(quote: str, ids: tuple[int, ...]) -> None:
