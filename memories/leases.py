@@ -172,6 +172,8 @@ class Run:
         with transaction.atomic():
             self._move(Status.READY, error_code="", error_detail="", **_RELEASED)
             insights.replace(self.memory, result)
+            # A person may have changed the words while the analyzer read the old ones.
+            insights.prune(self.memory, Transcript.objects.get(memory=self.memory))
             search.index(self.memory)
             self._book(result.model, result.usage)
             self._close(Attempt.Outcome.SUCCEEDED)

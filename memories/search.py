@@ -11,6 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.db import models
@@ -43,6 +44,7 @@ def fold(word: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char))[:MAX_WORD]
 
 
+@lru_cache(maxsize=20_000)  # an excerpt stems each word of a transcript, hours of speech even, and speech repeats itself
 def stem(folded: str, language: str) -> str:
     name = STEMMED.get(language)
     if name is None:
@@ -63,7 +65,7 @@ def index(memory: Memory) -> None:
     language = (transcript.language if transcript else "") or memory.language
     names = memory.tags.values_list("name", flat=True)
     texts = [memory.title, memory.summary, transcript.text if transcript else "", *names]
-    folded = {fold(match.group()) for text in texts for match in _WORD.finditer(text)}
+    folded = {fold(match.group()) for text in texts for match in _WORD.finditer(_composed(text))}
     terms = folded | {stem(word, language) for word in folded}
     SearchDocument.objects.update_or_create(memory=memory, defaults={"terms": " ".join(sorted(terms))})
 
@@ -80,7 +82,7 @@ def excerpt(segments: list[dict[str, Any]], query: str) -> Excerpt | None:
     """The first segment in which a word of the query was said; None where the hit is elsewhere, in the title say."""
     words = _query_words(query)
     for data in segments:
-        segment = Segment(**data)
+        segment = Segment(**data | {"text": _composed(data["text"])})
         hits = list(_hits(segment.text, words))
         if hits:
             return _around(segment, hits)
@@ -92,23 +94,28 @@ class Word:
     """One word of a query: any of its forms may match, or, with `prefix`, anything that begins like it."""
 
     folded: str
+    forms: tuple[str, ...]
     prefix: bool
 
-    @property
-    def forms(self) -> list[str]:
-        return sorted({self.folded, *(stem(self.folded, language) for language in STEMMED)})
-
     def hits(self, folded: str) -> bool:
-        forms = self.forms
-        if folded in forms or any(stem(folded, language) in forms for language in STEMMED):
+        if folded in self.forms or any(stem(folded, language) in self.forms for language in STEMMED):
             return True
         return self.prefix and folded.startswith(self.folded)
 
 
+def _composed(text: str) -> str:
+    """With accents inside their letters: apart from them they would cut a word in two."""
+    return unicodedata.normalize("NFC", text)
+
+
 def _query_words(query: str) -> list[Word]:
-    found = [fold(match.group()) for match in _WORD.finditer(query)][:MAX_QUERY_WORDS]
+    found = [fold(match.group()) for match in _WORD.finditer(_composed(query))][:MAX_QUERY_WORDS]
     open_ended = bool(query) and not query[-1].isspace()
-    return [Word(word, prefix=open_ended and number == len(found)) for number, word in enumerate(found, 1)]
+    return [Word(word, _forms(word), prefix=open_ended and n == len(found)) for n, word in enumerate(found, 1)]
+
+
+def _forms(folded: str) -> tuple[str, ...]:
+    return tuple(sorted({folded, *(stem(folded, language) for language in STEMMED)}))
 
 
 def _hits(text: str, words: list[Word]) -> Iterator[tuple[int, int]]:
@@ -126,7 +133,7 @@ def _around(segment: Segment, hits: list[tuple[int, int]]) -> Excerpt:
 
 
 @models.TextField.register_lookup
-class Matches(models.Lookup[Any]):
+class Matches(models.Lookup):  # type: ignore[type-arg]
     """`terms__matches=[Word, …]`: the index of whichever database is there. Words hold letters and digits only."""
 
     lookup_name = "matches"

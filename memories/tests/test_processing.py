@@ -1,0 +1,293 @@
+"""From a queued row to its end, with a transcriber and an analyzer that do as they are told."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.db import OperationalError
+from django.utils import timezone
+
+from memories import leases, processing, recovery
+from memories.errors import (
+    AnalysisRefused,
+    AnalyzerUnavailable,
+    TranscriberUnavailable,
+    TranscriptionRefused,
+)
+from memories.models import Attempt, Memory, Stage, Status, Transcript
+from memories.processing import Disposition, process_memory, process_next
+from memories.queues.database import DatabaseQueue
+from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
+from memories.tests.speech import wav
+from memories.types import Segment, TranscriptResult
+
+pytestmark = pytest.mark.django_db
+
+Make = Callable[..., Memory]
+
+
+@pytest.fixture
+def recorded(owner: User) -> Make:
+    def make(sound: bytes = wav((2.0, True)), **fields: Any) -> Memory:
+        memory = Memory(owner=owner, **fields)
+        memory.audio.save("note.wav", ContentFile(sound), save=False)
+        memory.save()
+        return memory
+
+    return make
+
+
+def long_sound() -> bytes:
+    return wav((55.0, True), (1.0, False), (40.0, True))  # two chunks for a transcriber that takes a minute
+
+
+def process(memory: Memory, **kwargs: Any) -> Disposition:
+    disposition = process_memory(memory.pk, worker="test", **kwargs)
+    memory.refresh_from_db()
+    return disposition
+
+
+def wait_over(memory: Memory) -> None:
+    Memory.objects.filter(pk=memory.pk).update(next_attempt_at=timezone.now())
+
+
+def test_a_recording_becomes_a_memory(recorded: Make, transcriber: FakeTranscriber) -> None:
+    memory = recorded()
+    assert process(memory) == Disposition(acknowledge=True)
+    assert memory.status == Status.READY
+    assert memory.title == "About Call"
+    assert memory.transcript.text == transcriber.text
+    assert memory.duration_seconds == pytest.approx(2.0, abs=0.05)
+    assert [tag.name for tag in memory.tags.all()] == ["call"]
+    assert memory.findings_dropped == 1  # the fake's lie
+    assert list(Attempt.objects.order_by("id").values_list("stage", "outcome", "model")) == [
+        ("transcription", "succeeded", "fake-speech"),
+        ("analysis", "succeeded", "fake-analysis"),
+    ]
+
+
+def test_a_message_for_a_finished_memory_costs_nothing(recorded: Make, transcriber: FakeTranscriber) -> None:
+    memory = recorded()
+    process(memory)
+    assert process(memory).acknowledge
+    assert len(transcriber.calls) == 1
+
+
+def test_a_message_for_a_memory_at_work_elsewhere_is_kept(recorded: Make) -> None:
+    memory = recorded()
+    leases.claim(memory.pk, worker="other")
+    disposition = process(memory)
+    assert not disposition.acknowledge
+    assert disposition.delay > 0
+
+
+def test_a_message_for_an_erased_memory_is_acknowledged(recorded: Make) -> None:
+    memory = recorded()
+    pk = memory.pk
+    memory.delete()
+    assert process_memory(pk, worker="w").acknowledge
+
+
+def test_nobody_spoke_and_the_analyzer_is_not_asked(recorded: Make, settings: Any, analyzer: FakeAnalyzer) -> None:
+    settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.FakeTranscriber", "OPTIONS": {"text": ""}}
+    memory = recorded()
+    assert process(memory).acknowledge
+    assert memory.status == Status.NO_SPEECH
+    assert analyzer.calls == 0
+
+
+def test_a_long_recording_is_transcribed_in_chunks_with_true_times_and_context(
+    recorded: Make, transcriber: FakeTranscriber
+) -> None:
+    memory = recorded(long_sound())
+    process(memory)
+    assert len(transcriber.calls) == 2
+    assert transcriber.prompts == ["", transcriber.text]
+    second = transcriber.calls[1][0]
+    assert 54.5 < second < 56.5
+    assert [(s["id"], s["start"]) for s in memory.transcript.segments] == [(0, 0.0), (1, pytest.approx(second))]
+
+
+def test_a_retry_redoes_only_the_missing_chunks(recorded: Make, transcriber: FakeTranscriber) -> None:
+    memory = recorded(long_sound())
+
+    def fail_at_the_second_chunk() -> None:
+        if len(transcriber.calls) == 2:
+            raise TranscriberUnavailable
+
+    transcriber.during = fail_at_the_second_chunk
+    assert not process(memory).acknowledge
+    assert (memory.status, memory.error_code) == (Status.QUEUED, "transcriber_unavailable")
+    wait_over(memory)
+    assert process(memory).acknowledge
+    assert memory.status == Status.READY
+    starts = [start for start, _ in transcriber.calls]
+    assert starts[0] == 0.0
+    assert starts[1] == starts[2] > 0
+
+
+def test_a_retry_of_the_analysis_makes_no_transcription_call(
+    recorded: Make, transcriber: FakeTranscriber, analyzer: FakeAnalyzer
+) -> None:
+    memory = recorded()
+    analyzer.raise_exc(AnalyzerUnavailable())
+    process(memory)
+    assert (memory.status, memory.stage) == (Status.QUEUED, Stage.ANALYSIS)
+    wait_over(memory)
+    process(memory)
+    assert memory.status == Status.READY
+    assert len(transcriber.calls) == 1
+
+
+def test_a_permanent_error_is_not_tried_again(recorded: Make, transcriber: FakeTranscriber) -> None:
+    memory = recorded()
+    transcriber.raise_exc(TranscriptionRefused())
+    assert process(memory).acknowledge
+    assert (memory.status, memory.error_code) == (Status.FAILED, "transcription_refused")
+    assert memory.next_step
+    assert memory.dead_letters.count() == 1
+    assert memory.audio
+
+
+def test_three_attempts_and_then_it_fails(recorded: Make, transcriber: FakeTranscriber) -> None:
+    memory = recorded()
+    transcriber.raise_exc(*(TranscriberUnavailable() for _ in range(3)))
+    assert [self_paced(memory).acknowledge for _ in range(3)] == [False, False, True]
+    assert memory.status == Status.FAILED
+    assert Attempt.objects.filter(outcome="retried").count() == 2
+    assert Attempt.objects.filter(outcome="failed").count() == 1
+
+
+def self_paced(memory: Memory) -> Disposition:
+    wait_over(memory)
+    return process(memory)
+
+
+def test_three_attempts_at_the_analysis_keep_the_transcript(recorded: Make, analyzer: FakeAnalyzer) -> None:
+    memory = recorded()
+    analyzer.raise_exc(*(AnalyzerUnavailable() for _ in range(3)))
+    for _ in range(3):
+        self_paced(memory)
+    assert (memory.status, memory.error_code) == (Status.TRANSCRIBED, "analyzer_unavailable")
+    assert memory.transcript.text
+    recovery.reprocess(memory.pk, stage=Stage.ANALYSIS)
+    process(memory)
+    assert memory.status == Status.READY
+
+
+def test_a_refused_analysis_keeps_the_transcript_at_once(recorded: Make, analyzer: FakeAnalyzer) -> None:
+    memory = recorded()
+    analyzer.raise_exc(AnalysisRefused())
+    process(memory)
+    assert memory.status == Status.TRANSCRIBED
+
+
+def test_the_pause_before_another_attempt_grows_and_what_the_service_asks_for_is_honoured(
+    recorded: Make, transcriber: FakeTranscriber, settings: Any
+) -> None:
+    settings.MEMORIES_RETRY_SECONDS = 10.0
+    assert 8 <= processing.backoff(1) <= 12
+    assert 32 <= processing.backoff(2) <= 48
+    memory = recorded()
+    transcriber.raise_exc(TranscriberUnavailable(retry_after=77))
+    assert process(memory).delay == 77
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "storage_full"),
+        (OSError(errno.EIO, "Input/output error"), "storage_unavailable"),
+        (OperationalError("server closed the connection"), "database_unavailable"),
+        (ZeroDivisionError(), "internal_error"),
+    ],
+)
+def test_what_we_stand_on_may_fail_and_is_tried_again(
+    recorded: Make, transcriber: FakeTranscriber, error: Exception, code: str
+) -> None:
+    memory = recorded()
+    transcriber.raise_exc(error)
+    assert not process(memory).acknowledge
+    assert (memory.status, memory.error_code) == (Status.QUEUED, code)
+
+
+def test_a_file_that_is_gone_is_said_to_be_missing(recorded: Make) -> None:
+    memory = recorded()
+    memory.audio.storage.delete(memory.audio.name)
+    process(memory)
+    assert (memory.status, memory.error_code) == (Status.FAILED, "audio_missing")
+
+
+def test_what_cannot_be_decoded_fails_for_good(recorded: Make) -> None:
+    memory = recorded(b"RIFF nothing that sounds")
+    process(memory)
+    assert (memory.status, memory.error_code) == (Status.FAILED, "not_audio")
+
+
+def test_longer_than_the_limit_fails_for_good(recorded: Make, settings: Any, transcriber: FakeTranscriber) -> None:
+    settings.MEMORIES_MAX_AUDIO_HOURS = 1 / 3600
+    memory = recorded()
+    process(memory)
+    assert (memory.status, memory.error_code) == (Status.FAILED, "audio_too_long")
+    assert transcriber.calls == []
+
+
+def test_told_to_stop_it_hands_back_what_it_has_and_the_next_goes_on_from_there(
+    recorded: Make, transcriber: FakeTranscriber
+) -> None:
+    memory = recorded(long_sound())
+    disposition = process(memory, should_stop=lambda: len(transcriber.calls) >= 2)
+    assert not disposition.acknowledge
+    assert (memory.status, memory.attempts) == (Status.QUEUED, 0)
+    assert memory.chunks.count() == 1
+    process(memory)
+    assert memory.status == Status.READY
+    assert len(transcriber.calls) == 3
+
+
+def test_erased_while_it_is_transcribed_leaves_nothing(recorded: Make, transcriber: FakeTranscriber) -> None:
+    memory = recorded()
+    transcriber.during = lambda: Memory.objects.filter(pk=memory.pk).delete() and None  # type: ignore[func-returns-value]
+    assert not process_memory(memory.pk, worker="w").acknowledge
+    assert not Transcript.objects.exists()
+    assert process_memory(memory.pk, worker="w").acknowledge
+
+
+def test_a_transcript_that_a_person_corrected_is_not_transcribed_again(
+    recorded: Make, transcriber: FakeTranscriber
+) -> None:
+    memory = recorded(edited_fields=["transcript"])
+    Transcript.objects.create(memory=memory, text="Mine.", segments=[{"id": 0, "text": "Mine."}])
+    process(memory)
+    assert memory.status == Status.READY
+    assert memory.transcript.text == "Mine."
+    assert transcriber.calls == []
+
+
+def test_the_language_that_the_person_named_is_passed_on(recorded: Make, transcriber: FakeTranscriber) -> None:
+    process(recorded(language="es"))
+    process(recorded())
+    assert transcriber.hints == ["es", None]
+
+
+def test_the_language_of_a_mixed_recording_is_the_one_in_which_most_was_said() -> None:
+    def said(text: str, language: str) -> TranscriptResult:
+        return TranscriptResult(text, language, (Segment(0, text),), "m")
+
+    joined = processing.join([said("Hi.", "en"), TranscriptResult("", None, (), "m"), said("Buenos días a todos.", "es")])
+    assert joined.language == "es"
+    assert joined.text == "Hi. Buenos días a todos."
+    assert [segment.id for segment in joined.segments] == [0, 1]
+
+
+def test_the_queue_is_drained_one_by_one(recorded: Make) -> None:
+    memories = [recorded(), recorded()]
+    queue = DatabaseQueue()
+    worked = [process_next(queue, worker="w", should_stop=lambda: False) for _ in range(3)]
+    assert worked == [True, True, False]
+    assert {Memory.objects.get(pk=memory.pk).status for memory in memories} == {Status.READY}

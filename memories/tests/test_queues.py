@@ -1,0 +1,133 @@
+"""One contract, every queue: to add one, add a line to QUEUES."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
+
+from memories import leases
+from memories.models import Memory, Status
+from memories.queues.base import Message, Queue
+from memories.queues.database import DatabaseQueue
+
+QUEUES: dict[str, Callable[[], Queue]] = {"database": lambda: DatabaseQueue(visibility=30.0, poll=0.01)}
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(params=sorted(QUEUES))
+def queue(request: pytest.FixtureRequest) -> Queue:
+    return QUEUES[request.param]()
+
+
+@pytest.fixture
+def memory(owner: User) -> Memory:
+    return Memory.objects.create(owner=owner)
+
+
+def received(queue: Queue) -> Message:
+    message = queue.receive()
+    assert message is not None
+    return message
+
+
+def test_an_empty_queue_gives_nothing(queue: Queue) -> None:
+    assert queue.receive() is None
+    assert queue.receive(wait=0.05) is None
+    assert queue.depth() == 0
+
+
+def test_what_was_enqueued_is_received(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    assert queue.depth() == 1
+    message = received(queue)
+    assert message.memory_id == memory.pk
+    assert message.receive_count == 1
+
+
+def test_a_received_message_is_hidden_from_others(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    received(queue)
+    assert queue.receive() is None
+
+
+def test_a_released_message_comes_again(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    queue.release(received(queue))
+    assert received(queue).memory_id == memory.pk
+
+
+def test_a_message_released_with_a_delay_waits(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    queue.release(received(queue), delay=60)
+    assert queue.receive() is None
+
+
+def test_an_acknowledged_message_of_a_finished_memory_does_not_come_again(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    message = received(queue)
+    Memory.objects.update(status=Status.READY)
+    queue.ack(message)
+    assert queue.receive() is None
+    assert queue.depth() == 0
+
+
+def test_an_old_receipt_moves_nothing(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    first = received(queue)
+    queue.release(first)
+    received(queue)
+    queue.release(first)
+    assert queue.receive() is None
+
+
+def test_ringing_for_an_unknown_memory_is_harmless(queue: Queue) -> None:
+    queue.enqueue(uuid.uuid4())
+
+
+def test_dead_letters_are_none_in_a_fresh_queue(queue: Queue) -> None:
+    assert list(queue.dead_letters()) == []
+
+
+def test_the_oldest_comes_first(owner: User) -> None:
+    queue = DatabaseQueue()
+    late = Memory.objects.create(owner=owner)
+    early = Memory.objects.create(owner=owner, created_at=timezone.now() - timedelta(hours=1))
+    assert [received(queue).memory_id for _ in range(2)] == [early.pk, late.pk]
+
+
+def test_the_table_queue_delivers_a_memory_whose_worker_died(memory: Memory) -> None:
+    queue = DatabaseQueue()
+    leases.claim(memory.pk, worker="dies")
+    assert queue.receive() is None
+    Memory.objects.update(lease_expires_at=timezone.now())
+    assert received(queue).memory_id == memory.pk
+
+
+def test_a_worker_that_died_before_its_claim_hides_a_row_only_for_the_visibility_time(memory: Memory) -> None:
+    received(DatabaseQueue(visibility=30))
+    Memory.objects.update(hidden_until=timezone.now())
+    assert received(DatabaseQueue()).memory_id == memory.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_waiting_receive_sees_what_another_thread_enqueues(owner: User) -> None:
+    queue = DatabaseQueue(poll=0.01)
+
+    def capture() -> None:
+        Memory.objects.create(owner=owner)
+        connection.close()
+
+    timer = threading.Timer(0.1, capture)
+    timer.start()
+    try:
+        assert queue.receive(wait=10) is not None
+    finally:
+        timer.join()
