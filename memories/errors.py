@@ -114,6 +114,24 @@ class StaleVersion(RequestError):
     next_step = "Read it again, and repeat your change on what it is now."
 
 
+class BadCursor(RequestError):
+    code = "bad_cursor"
+    detail = "The cursor is not one that this service gave."
+    next_step = "Follow `next` as it is, or begin again without a cursor."
+
+
+class UnknownSegment(RequestError):
+    code = "unknown_segment"
+    detail = "The transcript has no such segment."
+    next_step = "Read the memory again, and name segments by the ids that it has now."
+
+
+class TranscriptNotReady(RequestError):
+    code = "transcript_not_ready"
+    detail = "There is no transcript yet."
+    next_step = "Wait until the status is READY, TRANSCRIBED or NO_SPEECH; if it is FAILED, its error says what to do."
+
+
 class MemoryBusy(RequestError):
     code = "memory_busy"
     detail = "The memory is being processed right now."

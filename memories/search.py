@@ -17,7 +17,7 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from memories.models import Memory, SearchDocument, Transcript
+from memories.models import Memory, MemoryQuerySet, SearchDocument, Transcript
 from memories.types import Segment
 
 STEMMED = {"en": "english", "es": "spanish"}
@@ -44,7 +44,9 @@ def fold(word: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char))[:MAX_WORD]
 
 
-@lru_cache(maxsize=20_000)  # an excerpt stems each word of a transcript, hours of speech even, and speech repeats itself
+@lru_cache(
+    maxsize=20_000
+)  # an excerpt stems each word of a transcript, hours of speech even, and speech repeats itself
 def stem(folded: str, language: str) -> str:
     name = STEMMED.get(language)
     if name is None:
@@ -70,7 +72,7 @@ def index(memory: Memory) -> None:
     SearchDocument.objects.update_or_create(memory=memory, defaults={"terms": " ".join(sorted(terms))})
 
 
-def matching(memories: models.QuerySet[Memory], query: str) -> models.QuerySet[Memory]:
+def matching(memories: MemoryQuerySet, query: str) -> MemoryQuerySet:
     """Those that hold every word of the query, in any inflection; the last word may be a beginning."""
     words = _query_words(query)
     if not words:
@@ -133,14 +135,14 @@ def _around(segment: Segment, hits: list[tuple[int, int]]) -> Excerpt:
 
 
 @models.TextField.register_lookup
-class Matches(models.Lookup):  # type: ignore[type-arg]
+class Matches(models.Lookup):
     """`terms__matches=[Word, …]`: the index of whichever database is there. Words hold letters and digits only."""
 
     lookup_name = "matches"
     prepare_rhs = False
 
-    def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        return "%s", [value]
+    def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (value,)
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         column, params = self.process_lhs(compiler, connection)

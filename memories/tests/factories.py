@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +42,7 @@ def make_memory(
     owner: User | None = None,
     *,
     status: Status = Status.READY,
-    transcript: str | Sequence[str] | Sequence[Segment] | None = None,
+    transcript: str | Sequence[Segment] | None = None,
     language: str = "en",
     tags: Iterable[str] = (),
     people: Iterable[str] = (),
@@ -52,7 +51,7 @@ def make_memory(
     recorded_at: datetime | None = None,
     **fields: Any,
 ) -> Memory:
-    """A memory of a new user, unless `owner` is given. Texts become segments of five seconds; findings quote themselves."""
+    """A memory, of a new user unless `owner` is given. A text is one segment of 5 s; findings quote themselves."""
     memory = Memory.objects.create(
         owner=owner or make_user(),
         status=status,
@@ -70,12 +69,8 @@ def make_memory(
     return memory
 
 
-def _transcribe(memory: Memory, said: str | Sequence[str] | Sequence[Segment], language: str) -> None:
-    parts = [said] if isinstance(said, str) else list(said)
-    segments = [
-        replace(part, id=i) if isinstance(part, Segment) else make_segments(*[""] * i, part)[i]
-        for i, part in enumerate(parts)
-    ]
+def _transcribe(memory: Memory, said: str | Sequence[Segment], language: str) -> None:
+    segments = make_segments(said) if isinstance(said, str) else said
     Transcript.objects.create(
         memory=memory,
         text=" ".join(segment.text for segment in segments),

@@ -1,0 +1,28 @@
+"""Erasing what a person wants erased."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from memories.errors import StorageUnavailable
+from memories.models import Memory, Tag
+
+
+def erase(memory: Memory) -> None:
+    """The audio, the row and everything that hangs on it. Erasing twice is harmless. Raises StorageUnavailable.
+
+    The audio goes first: whatever stops us in between, the row is still there to be erased again, and no sound is left
+    behind that nothing points to.
+    """
+    if memory.audio.name:
+        try:
+            memory.audio.storage.delete(memory.audio.name)
+        except OSError as error:
+            raise StorageUnavailable from error
+    with transaction.atomic():
+        # The lock keeps a worker from adding rows to what is being deleted: it waits, then finds nothing.
+        Memory.objects.select_for_update().filter(pk=memory.pk).first()
+        tags = list(Tag.objects.filter(memories=memory).values_list("pk", flat=True))
+        Memory.objects.filter(pk=memory.pk).delete()
+        # The names of people and places are personal too: none stays that no memory speaks of any more.
+        Tag.objects.filter(pk__in=tags, taggings__isnull=True).delete()
