@@ -40,7 +40,7 @@ class FindingSerializer(serializers.Serializer[Any]):
 
 
 class MoodSerializer(serializers.Serializer[Any]):
-    label = serializers.ChoiceField(choices=["positive", "neutral", "negative", "mixed"])
+    label = serializers.ChoiceField(choices=["positive", "neutral", "negative", "mixed"])  # type: ignore[assignment]
     evidence = EvidenceSerializer()
 
 
