@@ -60,6 +60,7 @@ SPANISH = Cues(
     split=rf",?\s+y\s+(?:también\s+)?(?=(?!mujer\b|lugar\b|ayer\b|mar\b|bar\b|taller\b|alquiler\b){INFINITIVE})",
 )
 
+LOOSE_END = re.compile(r"(?:[\s.,;:!\u2014-]|\s(?:and|but|so|y|pero)(?=\W*$))+$", re.IGNORECASE)
 CUES = {"en": ENGLISH, "es": SPANISH}
 
 
@@ -67,9 +68,11 @@ def find_actions(document: Document, recorded_at: datetime) -> tuple[ActionItem,
     cues = CUES.get(document.language)
     if cues is None:
         return ()
-    return tuple(
-        item for sentence in document.sentences for item in _in_sentence(document, sentence, cues, recorded_at)
-    )
+    items: dict[str, ActionItem] = {}
+    for sentence in document.sentences:
+        for item in _in_sentence(document, sentence, cues, recorded_at):
+            items.setdefault(item.text.casefold(), item)
+    return tuple(items.values())
 
 
 def _in_sentence(document: Document, sentence: Sentence, cues: Cues, recorded_at: datetime) -> Iterator[ActionItem]:
@@ -77,7 +80,7 @@ def _in_sentence(document: Document, sentence: Sentence, cues: Cues, recorded_at
     dates = find_dates(sentence.text, document.language, recorded_at) if things else []
     evidence = document.evidence(sentence.start, sentence.end)
     for number, (start, end) in enumerate(things):
-        text = sentence.text[start:end].strip(" .,;:!—-")
+        text = LOOSE_END.sub("", sentence.text[start:end])
         if text:
             due = _due(dates, 0 if number == 0 else start, start, end)
             yield ActionItem(

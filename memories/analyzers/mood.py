@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 from memories.analyzers.text import Document, Sentence
-from memories.analyzers.words import MOOD_ES, NEGATIONS_ES, STRONG_ES
+from memories.analyzers.words import FILLERS, MOOD_ES, NEGATIONS_ES, STRONG_ES
 from memories.types import Mood
 
-CLEAR = 0.3  # a sentence's score, -1 to 1, from which it has a mood
+CLEAR = 0.4  # a sentence's score, -1 to 1, from which it has a mood
 FEWEST_WORDS = 4  # below that a sentence is not neutral, it only says too little
 NEGATION_REACH = 3  # words before the one that is negated
 
@@ -60,6 +60,8 @@ def _spanish_score(sentence: Sentence) -> float:
     words = [word.text.casefold() for word in sentence.words]
     total = 0.0
     for position, word in enumerate(sentence.words):
+        if position == 0 and words[0] in FILLERS:
+            continue  # "Bueno, …" says nothing of the mood
         before = words[max(position - NEGATION_REACH, 0) : position]
         strength = 1.5 if STRONG_ES.intersection(before[-1:]) else 1.0
         sign = -0.8 if NEGATIONS_ES.intersection(before) else 1.0

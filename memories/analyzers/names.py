@@ -11,7 +11,8 @@ from memories.analyzers import lexicon
 from memories.analyzers.text import Document, Sentence
 from memories.types import Finding
 
-TOO_MANY_CAPITALS = 0.5  # a share of the words: such a text is in title case, and a capital says nothing
+MOST_WORDS = 6  # more in a row are a stutter or a list, no name
+TOO_MANY_CAPITALS = 0.7  # a share of the words: such a text is in title case, and a capital says nothing
 OPENERS = frozenset('"\u201c«\u2018(¿¡:')
 ARTICLES = frozenset({"the", "el", "la", "los", "las"})
 
@@ -83,7 +84,7 @@ def _runs(document: Document, sentence: Sentence) -> Iterator[_Run]:
         opens = _opens(document, sentence, start)
         if opens and (skipped := _ordinary_opening(match.group())):
             start, opens = start + skipped, False
-        if start < match.end():
+        if start < match.end() and match.group().count(" ") < MOST_WORDS:
             yield _run(sentence.text, start, match.end(), opens)
 
 
@@ -105,7 +106,7 @@ def _ordinary_opening(run: str) -> int:
     """How many characters at the beginning of a sentence are no name: "Yesterday Sarah", "Will Sarah come"."""
     first, _, rest = run.partition(" ")
     word, following = first.casefold().rstrip("."), rest.partition(" ")[0].casefold()
-    known = lexicon.FIRST_NAMES | lexicon.PLACES | lexicon.TITLES | lexicon.PLACE_WORDS_BEFORE
+    known = lexicon.FIRST_NAMES | lexicon.PLACES | lexicon.TITLES | lexicon.KIN | lexicon.PLACE_WORDS_BEFORE
     if run.casefold() in lexicon.PLACES or run.casefold().startswith(tuple(f"{place} " for place in lexicon.PLACES)):
         return 0
     if word in lexicon.ALSO_WORDS and (not rest or following in known):
@@ -135,6 +136,8 @@ def _is_person(run: _Run) -> bool:
     previous, cue = run.before
     if first in lexicon.TITLES:
         return len(run.words) > 1
+    if first in lexicon.KIN:
+        return len(run.words) > 1 or not run.opens  # "Aunt Mary", "I asked Mum"
     if first in lexicon.FIRST_NAMES:
         return cue not in ARTICLES
     if run.opens or cue in ARTICLES:

@@ -16,7 +16,7 @@ from memories.analyzers.base import Analyzer
 from memories.analyzers.mood import find_mood
 from memories.analyzers.names import Names, find_names
 from memories.analyzers.text import Document
-from memories.types import AnalysisResult, TranscriptResult, Usage
+from memories.types import AnalysisResult, Segment, TranscriptResult, Usage
 
 MODEL = "offline-1"
 LIBRARIES = ("dateparser", "sentencex", "snowballstemmer", "stopwordsiso", "vaderSentiment")
@@ -27,7 +27,9 @@ class OfflineAnalyzer(Analyzer):
     """The same transcript gives the same result. Never raises for what a transcript says."""
 
     def analyze(self, transcript: TranscriptResult, *, recorded_at: datetime) -> AnalysisResult:
-        document = Document(transcript, _language(transcript))
+        # Without segments there can be no evidence, but still a title and a summary.
+        segments = transcript.segments or (Segment(id=0, text=transcript.text),)
+        document = Document(segments, _language(transcript))
         if not document.sentences:
             return AnalysisResult(title="", summary="", model=MODEL, usage=Usage(cost_usd=Decimal(0)))
         ranked = ranking.central_sentences(document)

@@ -18,6 +18,7 @@ DAMPING = 0.85
 ROUNDS = 30
 OPENING_MARKS = "\"'\u2018\u201c«¿¡(-\u2013\u2014 "
 CLOSING_MARKS = " .,;:!-\u2013\u2014\"'\u2019\u201d»)。"
+LONGEST_WORD = 40  # letters; more are a stutter of the transcriber
 ALIKE = 0.6  # the cosine above which a second sentence says nothing new
 
 Vector = dict[str, float]
@@ -55,10 +56,10 @@ def summary(document: Document, ranked: list[Sentence]) -> str:
 def title(document: Document, ranked: list[Sentence]) -> str:
     """What the speaker calls the note, else the first clause of the most central sentence; at most 80 characters."""
     for sentence in document.sentences[:3]:
-        named = _NAMED.match(sentence.text)
+        named = _NAMED.match(_without_fillers(sentence.text))
         if named:
             return _as_title(named["title"])
-    return _as_title(_without_fillers(ranked[0].text)) if ranked else ""
+    return _as_title(_without_fillers(ranked[0].text)) or document.text[:LONGEST_TITLE]
 
 
 def tags(document: Document, names: Iterable[str] = ()) -> tuple[Finding, ...]:
@@ -196,7 +197,7 @@ def _phrases(document: Document, sentence: Sentence, known: set[str]) -> list[_P
 def _is_content(word: Word, document: Document, known: set[str]) -> bool:
     folded = word.text.casefold()
     return (
-        len(folded) > 2
+        2 < len(folded) <= LONGEST_WORD
         and not any(character.isdigit() for character in folded)
         and "'" not in folded
         and "\u2019" not in folded

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from memories.types import Evidence, TranscriptResult
+from memories.types import Evidence, Segment
 
 WORD = re.compile(r"[^\W_]+(?:['\u2019\-][^\W_]+)*")
 LONGEST = 300  # characters: speech without punctuation is cut, so that a quote stays one that people can read
@@ -64,9 +64,9 @@ class Sentence:
 class Document:
     """The segments joined by a space, in one language. Offsets count from its beginning."""
 
-    def __init__(self, transcript: TranscriptResult, language: str) -> None:
+    def __init__(self, segments: Iterable[Segment], language: str) -> None:
         self.language = language
-        parts = [(segment.id, " ".join(segment.text.split())) for segment in transcript.segments]
+        parts = [(segment.id, " ".join(segment.text.split())) for segment in segments]
         parts = [(id_, part) for id_, part in parts if part]
         self.text = " ".join(part for _, part in parts)
         self._ids = [id_ for id_, _ in parts]

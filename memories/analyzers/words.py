@@ -47,6 +47,7 @@ COMMON_VERBS = word_set("""
 """)
 
 VAGUE = word_set("""
+    voice missing ready fair full
     lovely horrible terrible wonderful beautiful awful amazing important worried aprobado book
     monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
     september october november december today tomorrow yesterday tonight morning afternoon evening night day
@@ -83,8 +84,8 @@ MOOD_ES = {
     1.0: word_set("""
         bueno buena bien gusta gustó bonito agradable amable simpático cariñoso cariño tranquilo tranquilidad
         relajado descansado satisfecho agradecido gracias esperanza esperanzado optimista positivo suerte
-        afortunado mejoró mejorar ganar ganamos sonrisa reír reímos risa abrazo amistad rico sabroso fácil
-        cómodo animado ánimo paz sano confianza confiado aliviado alivio logro logré conseguimos inspirado
+        afortunado mejoró mejorar ganar ganamos sonrisa reír reímos risa abrazo amistad sabroso fácil
+        cómodo animado ánimo paz confianza confiado aliviado alivio logro logré conseguimos inspirado
         hermoso lindo guapo acogedor regalo fiesta
     """),
     -1.0: word_set("""
