@@ -30,7 +30,9 @@ DATA_DIR = Path(env.str("MEMORIES_DATA_DIR", str(BASE_DIR / "data")))
 
 # What has no place in production. Each entry: the variable that is missing.
 FALLBACKS = [
-    name for name in ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "DATABASE_URL", "MEMORIES_DATA_DIR") if name not in env
+    name
+    for name in ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "DATABASE_URL", "MEMORIES_DATA_DIR")
+    if name not in env
 ]
 
 # --- the application -----------------------------------------------------------------------------------------------
@@ -136,6 +138,7 @@ MEMORIES_MAX_AUDIO_HOURS = env.float("MEMORIES_MAX_AUDIO_HOURS", 4.0)  # decoded
 MEMORIES_QUOTA_GB = env.float("MEMORIES_QUOTA_GB", 20.0)  # audio of one person
 MEMORIES_UPLOADS_PER_HOUR = env.int("MEMORIES_UPLOADS_PER_HOUR", 120)  # of one person
 MEMORIES_TOKEN_DAYS = env.int("MEMORIES_TOKEN_DAYS", 90)
+MEMORIES_MAX_WAITERS = env.int("MEMORIES_MAX_WAITERS", 200)  # requests with ?wait= that one process holds at once
 
 # --- the course of a job -------------------------------------------------------------------------------------------
 
@@ -165,6 +168,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "login": env.str("MEMORIES_LOGIN_RATE", "10/min"),  # of one address and of one name
     },
     "EXCEPTION_HANDLER": "memories.api.problems.problem_response",
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is the transcript's own
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -178,6 +182,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 KNOX_TOKEN_MODEL = "memories.DeviceToken"  # noqa: S105 (the name of a model)
+MIGRATION_MODULES = {"knox": None}  # its migrations would make a table for the model that ours replaces
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=MEMORIES_TOKEN_DAYS)}
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

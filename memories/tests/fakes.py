@@ -124,5 +124,3 @@ class FakeQueue(Queue):
 
     def depth(self) -> int:
         return len(self.rung)
-
-

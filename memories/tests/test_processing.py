@@ -279,7 +279,9 @@ def test_the_language_of_a_mixed_recording_is_the_one_in_which_most_was_said() -
     def said(text: str, language: str) -> TranscriptResult:
         return TranscriptResult(text, language, (Segment(0, text),), "m")
 
-    joined = processing.join([said("Hi.", "en"), TranscriptResult("", None, (), "m"), said("Buenos días a todos.", "es")])
+    joined = processing.join(
+        [said("Hi.", "en"), TranscriptResult("", None, (), "m"), said("Buenos días a todos.", "es")]
+    )
     assert joined.language == "es"
     assert joined.text == "Hi. Buenos días a todos."
     assert [segment.id for segment in joined.segments] == [0, 1]

@@ -1,0 +1,125 @@
+"""A setting that cannot work has a name, a reason and a way out, before the service starts."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from memories.transcribers.base import Transcriber
+from memories.types import Clip, Limits, Progress, TranscriptResult
+
+ROOT = Path(__file__).parents[2]
+
+
+def ids() -> set[str]:
+    found = [message for message in run_checks() if (message.id or "").startswith("memories.")]
+    assert all(message.hint for message in found)
+    return {str(message.id) for message in found}
+
+
+class Crippled(Transcriber):
+    """Says of itself that it cannot work."""
+
+    limits = Limits(None, 60.0, frozenset({"wav"}))
+
+    def transcribe(
+        self, clip: Clip, *, language: str | None = None, prompt: str = "", on_progress: Progress | None = None
+    ) -> TranscriptResult:
+        raise NotImplementedError
+
+    def check(self) -> list[str]:
+        return ["The model folder does not exist."]
+
+
+def test_the_defaults_pass() -> None:
+    assert ids() == set()
+
+
+def test_an_unknown_environment_is_an_error(settings: Any) -> None:
+    settings.MEMORIES_ENV = "staging"
+    assert ids() == {"memories.E001"}
+
+
+def test_production_refuses_each_fallback_by_name(settings: Any) -> None:
+    settings.PRODUCTION, settings.FALLBACKS = True, ["DATABASE_URL", "DJANGO_SECRET_KEY"]
+    named = [message.msg for message in run_checks() if message.id == "memories.E002"]
+    assert [message.split()[0] for message in named] == ["DATABASE_URL", "DJANGO_SECRET_KEY"]
+
+
+def test_production_refuses_debug(settings: Any) -> None:
+    settings.PRODUCTION, settings.FALLBACKS, settings.DEBUG = True, [], True
+    assert ids() == {"memories.E003"}
+
+
+def test_the_known_key_is_a_warning_once_others_can_reach_the_server(settings: Any) -> None:
+    settings.SECRET_KEY, settings.ALLOWED_HOSTS = settings.INSECURE_KEY, ["memories.example.org"]
+    assert ids() == {"memories.W001"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("MAX_UPLOAD_MB", 0, "memories.E004"),
+        ("AUDIO_RETENTION_DAYS", -1, "memories.E004"),
+        ("MEMORIES_LEASE_SECONDS", 1, "memories.E004"),
+        ("MEMORIES_QUOTA_GB", 0, "memories.E005"),
+        ("MEMORIES_MAX_AUDIO_HOURS", -1.0, "memories.E005"),
+    ],
+)
+def test_a_limit_that_nothing_could_pass_is_an_error(settings: Any, name: str, value: float, error: str) -> None:
+    setattr(settings, name, value)
+    assert ids() == {error}
+
+
+@pytest.mark.parametrize(
+    ("port", "config"),
+    [
+        ("MEMORIES_QUEUE", {"BACKEND": "memories.queues.nowhere.Queue"}),
+        ("MEMORIES_QUEUE", {"BACKEND": "memories.queues.database.DatabaseQueue", "OPTIONS": {"colour": "red"}}),
+        ("MEMORIES_ANALYZER", {"BACKEND": "memories.queues.database.DatabaseQueue"}),
+        ("MEMORIES_TRANSCRIBER", {"BACKEND": "memories.tests.test_checks.Crippled"}),
+    ],
+)
+def test_a_port_that_cannot_work_is_an_error(settings: Any, port: str, config: dict[str, Any]) -> None:
+    setattr(settings, port, config)
+    assert ids() == {"memories.E006"}
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "file" / "incoming"
+    assert "memories.E007" in ids()
+
+
+def variables_read_by_settings() -> set[str]:
+    tree = ast.parse((ROOT / "config/settings.py").read_text())
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {
+        str(call.args[0].value)
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "env"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def test_every_environment_variable_is_in_the_example_file_and_no_other() -> None:
+    listed = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert listed == variables_read_by_settings()
+
+
+def test_the_environment_is_read_in_settings_only() -> None:
+    readers = [
+        str(path.relative_to(ROOT))
+        for folder in ("memories", "config")
+        for path in (ROOT / folder).rglob("*.py")
+        if "tests" not in path.parts and re.search(r"os\.(environ\[|environ\.get|getenv)", path.read_text())
+    ]
+    assert readers == []

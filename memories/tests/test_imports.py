@@ -1,0 +1,23 @@
+"""A request that polls pays for no speech model: what starting the service may pull in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("boto3", "openai", "faster_whisper", "ctranslate2", "av", "numpy", "dateparser", "vaderSentiment", "sentencex")
+
+
+@pytest.mark.parametrize("module", ["config.wsgi", "config.asgi", "memories.processing"])
+def test_starting_imports_no_heavy_library(module: str) -> None:
+    code = (
+        "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'config.settings'; import django; django.setup();"
+        f"import {module}; import config.urls; print(*sys.modules)"
+    )
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    )
+    assert "django" in loaded
+    assert loaded.isdisjoint(HEAVY)
