@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from memories.types import ActionItem, AnalysisResult, Evidence, Finding, Mood, TranscriptResult
 
+LONGEST_NAME = 100  # characters, as many as a row holds; what is longer is a sentence, no name
 MOODS = frozenset({"positive", "neutral", "negative", "mixed"})
 
 # Only here does a letter beside a quote prove that a word was cut: other scripts write without spaces, or attach
@@ -68,7 +69,8 @@ def verified(result: AnalysisResult, transcript: TranscriptResult) -> AnalysisRe
 
 
 def _real(index: _Index, findings: Iterable[Finding]) -> list[Finding]:
-    placed = ((finding, index.place(finding.evidence)) for finding in findings if fold(finding.name))
+    named = (finding for finding in findings if fold(finding.name) and len(finding.name) <= LONGEST_NAME)
+    placed = ((finding, index.place(finding.evidence)) for finding in named)
     return [replace(finding, evidence=evidence) for finding, evidence in placed if evidence]
 
 

@@ -18,7 +18,7 @@ DAMPING = 0.85
 ROUNDS = 30
 OPENING_MARKS = "\"'\u2018\u201c«¿¡(-\u2013\u2014 "
 CLOSING_MARKS = " .,;:!-\u2013\u2014\"'\u2019\u201d»)。"
-LONGEST_WORD = 40  # letters; more are a stutter of the transcriber
+LONGEST_WORD = 30  # letters; more are a stutter of the transcriber
 ALIKE = 0.6  # the cosine above which a second sentence says nothing new
 
 Vector = dict[str, float]

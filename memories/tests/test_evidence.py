@@ -125,6 +125,12 @@ def test_a_person_or_place_whose_name_is_not_in_the_quote_is_dropped() -> None:
     assert after.dropped == 5
 
 
+@pytest.mark.parametrize(("name", "kept"), [("x" * 100, 1), ("x" * 101, 0), ("", 0), (" ", 0)])
+def test_a_name_is_neither_empty_nor_a_whole_page(name: str, kept: int) -> None:
+    after = verified(tagged(Finding(name, evidence("garden", 11))), transcript(*TEXTS))
+    assert (len(after.tags), after.dropped) == (kept, 1 - kept)
+
+
 def test_a_name_inside_another_word_is_not_that_name() -> None:
     result = AnalysisResult(
         title="t", summary="s", model="m", people=(Finding("Ann", evidence("we are planning ahead", 10)),)
