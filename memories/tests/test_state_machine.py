@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 
 from memories import leases, privacy, recovery
-from memories.editing import edit
+from memories.editing import Changes, edit
 from memories.errors import LeaseLost, MemoriesError, NotAudio, TranscriberUnavailable
 from memories.leases import Answer, Run
 from memories.models import (
@@ -144,7 +144,7 @@ class Memories(RuleBasedStateMachine):
     @rule(pk=ids, title=st.sampled_from(["Mine", "Still mine"]))
     def person_edits(self, pk: UUID, title: str) -> None:
         if pk in self.alive:
-            edit(Memory.objects.get(pk=pk), {"title": title})
+            edit(Memory.objects.get(pk=pk), Changes(title=title))
             self.titles[pk] = title
 
     @rule(pk=ids)
@@ -243,10 +243,15 @@ class Memories(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_nothing_is_lost_stuck_paid_twice_or_overwritten_in_any_order_of_events() -> None:
+@pytest.mark.parametrize("examples", [20, pytest.param(150, marks=pytest.mark.slow)])
+def test_nothing_is_lost_stuck_paid_twice_or_overwritten_in_any_order_of_events(examples: int) -> None:
     run_state_machine_as_test(
         Memories,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )
