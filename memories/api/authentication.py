@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.openapi import AutoSchema
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -32,11 +30,3 @@ class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]
     def _cleanup_token(self, auth_token: DeviceToken) -> bool:
         """Whether this token has expired. The sweep deletes it: knox would look through all of the user's here."""
         return auth_token.expiry is not None and auth_token.expiry <= timezone.now()
-
-
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "memories.api.authentication.BearerAuthentication"
-    name = "bearer"
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "From POST /api/v1/auth/token."}
