@@ -90,6 +90,18 @@ class RequestError(MemoriesError):
     permanent = True
 
 
+class BodyTooLarge(RequestError):
+    code = "body_too_large"
+    detail = "The request is larger than this call takes."
+    next_step = "Send less at a time."
+
+
+class LengthRequired(RequestError):
+    code = "length_required"
+    detail = "The request does not say how long it is."
+    next_step = "Send a Content-Length instead of Transfer-Encoding: chunked."
+
+
 class IdempotencyConflict(RequestError):
     code = "idempotency_conflict"
     detail = "This Idempotency-Key was used before, with other content."

@@ -73,6 +73,8 @@ STATUSES: dict[type[errors.MemoriesError], int] = {
     errors.TranscriptNotReady: 409,
     errors.MemoryBusy: 409,
     errors.NothingToAnalyze: 409,
+    errors.LengthRequired: 411,
+    errors.BodyTooLarge: 413,
     errors.RequestError: 400,
     errors.StorageFull: 507,
     errors.StorageUnavailable: 503,
@@ -114,9 +116,6 @@ PROBLEMS: dict[type[Exception], Problem] = {
     exceptions.NotAcceptable: Problem(
         406, "not_acceptable", "None of the formats in `Accept` can be had here.", "Ask for application/json."
     ),
-    RequestDataTooBig: Problem(
-        413, "request_too_large", "The request is larger than this call takes.", "Send less at a time."
-    ),
     exceptions.UnsupportedMediaType: Problem(
         415,
         "unsupported_media_type",
@@ -154,7 +153,7 @@ def _in_our_words(exc: Exception) -> Exception:
         case UnreadablePostError():
             ours = exceptions.ParseError("The connection broke off before the whole request was here.")
         case RequestDataTooBig():
-            return exc
+            ours = errors.BodyTooLarge()
         case TooManyFieldsSent() | TooManyFilesSent():
             ours = exceptions.ParseError("The form has too many parts.")
         case MultiPartParserError() | SuspiciousOperation():
