@@ -48,5 +48,6 @@ def transcript_response(memory: Memory, transcript: Transcript | None, format_: 
 
 def _disposition(name: str, suffix: str, download: bool) -> str:
     """A header that no title can break out of."""
-    harmless = "".join(char for char in name if char.isalnum() or char in " -_.,")[:100].strip(" .")
-    return content_disposition_header(download, f"{harmless or 'memory'}{suffix}") or "inline"
+    harmless = "".join(char for char in name if char.isalnum() or char in " -_.,")[:100].strip(" .") or "memory"
+    suffix = "".join(char for char in suffix if char.isalnum() or char == ".")[:10]
+    return content_disposition_header(download, harmless + suffix) or "inline"

@@ -15,18 +15,19 @@ _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE
 def respond(request: HttpRequest, file: IO[bytes], *, size: int, content_type: str, etag: str) -> HttpResponseBase:
     """The part that `Range` asks for, or all of it. Takes over the file and closes it."""
     headers = {"ETag": etag, "Accept-Ranges": "bytes"}
-    start, stop = 0, size
     part = _asked_for(request, size, etag)
-    if part:
-        start, stop = part.start, part.stop
-        if start >= stop:
-            file.close()
-            return HttpResponse(status=416, headers=headers | {"Content-Range": f"bytes */{size}"})
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-    headers["Content-Length"] = str(stop - start)
-    file.seek(start)
-    blocks = _Blocks(file, stop - start)
-    return StreamingHttpResponse(blocks, content_type=content_type, status=206 if part else 200, headers=headers)
+    if part is None:
+        status, part = 200, range(size)
+    elif part:
+        status = 206
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    else:
+        file.close()
+        return HttpResponse(status=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    headers["Content-Length"] = str(len(part))
+    file.seek(part.start)
+    blocks = _Blocks(file, len(part))
+    return StreamingHttpResponse(blocks, status=status, content_type=content_type, headers=headers)
 
 
 def _asked_for(request: HttpRequest, size: int, etag: str) -> range | None:
