@@ -103,6 +103,25 @@ class Memories(RuleBasedStateMachine):
         if run.stage is Stage.ANALYSIS and self.write(run, lambda: run.finish_analysis(FINDINGS)):
             self.holder.pop(run.memory.pk)
 
+    @rule(pk=ids)
+    def a_worker_goes_all_the_way(self, pk: UUID) -> None:
+        run = leases.claim(pk, worker="w").run
+        if run is None:
+            return
+        self.holder.pop(pk, None)
+        if run.stage is Stage.TRANSCRIPTION:
+            run.finish_transcription(TRANSCRIBED_PIECE)
+        run.finish_analysis(FINDINGS)
+
+    @rule(pk=ids)
+    def workers_die_on_it_until_its_attempts_are_spent(self, pk: UUID) -> None:
+        for _ in range(4):
+            claim = leases.claim(pk, worker="w")
+            if claim.answer is Answer.CLAIMED:
+                self.holder.pop(pk, None)
+            self.lease_runs_out(pk)
+        assert pk not in self.alive or Memory.objects.get(pk=pk).status != Status.TRANSCRIBING
+
     @rule(run=runs)
     def report(self, run: Run) -> None:
         self.write(run, lambda: run.describe_audio(seconds=90.0, damage=None))
