@@ -16,8 +16,6 @@ from django.db import Error, connection
 
 from memories.models import Memory
 
-POLL_SECONDS = 0.25
-
 logger = logging.getLogger(__name__)
 
 
@@ -29,7 +27,8 @@ class _Waiter:
 
 
 class Watcher:
-    def __init__(self) -> None:
+    def __init__(self, *, poll_seconds: float = 0.25) -> None:
+        self._poll_seconds = poll_seconds
         self._lock = threading.Lock()
         self._waiters: set[_Waiter] = set()
         self._thread: threading.Thread | None = None
@@ -65,7 +64,7 @@ class Watcher:
         try:
             while waiters := self._current():
                 self._tell(waiters)
-                pause.wait(POLL_SECONDS)
+                pause.wait(self._poll_seconds)
         finally:
             connection.close()
 
@@ -76,16 +75,19 @@ class Watcher:
             return list(self._waiters)
 
     def _tell(self, waiters: list[_Waiter]) -> None:
-        ids = {waiter.memory_id for waiter in waiters}
         try:
-            status = dict(Memory.objects.filter(pk__in=ids).values_list("pk", "status"))
+            now = self.look({waiter.memory_id for waiter in waiters})
         except Error as error:  # the database went away: it may be back at the next look
             logger.warning("Cannot look for what is waited for: %s", error)
             connection.close()
             return
         for waiter in waiters:
-            if status.get(waiter.memory_id) != waiter.seen:
+            if now.get(waiter.memory_id) != waiter.seen:
                 waiter.changed.set()
+
+    def look(self, ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """The status of each, in one query; those that are gone are not in it."""
+        return dict(Memory.objects.filter(pk__in=ids).values_list("pk", "status"))
 
 
 watcher = Watcher()
