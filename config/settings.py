@@ -180,6 +180,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # the values say it themselves
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "memories.models.Status.values",
+        "StageEnum": "memories.models.Stage.values",
+        "AliveEnum": ["ok"],
+        "ReadyEnum": "memories.api.health.CHOICES",
+    },
 }
 KNOX_TOKEN_MODEL = "memories.DeviceToken"  # noqa: S105 (the name of a model)
 MIGRATION_MODULES = {"knox": None}  # its migrations would make a table for the model that ours replaces

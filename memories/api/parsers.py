@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+
+from memories.errors import BodyTooLarge
 
 
 class BoundedJSONParser(JSONParser):
@@ -20,7 +21,7 @@ class BoundedJSONParser(JSONParser):
             int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
             > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         ):
-            raise RequestDataTooBig
+            raise BodyTooLarge
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:

@@ -141,7 +141,7 @@ def test_a_body_that_is_no_json_object_is_refused(api: APIClient, owner: User, b
 
 def test_a_body_larger_than_any_edit_is_refused_unread(api: APIClient, owner: User) -> None:
     answer = patch(api, make_memory(owner), {"summary": "x" * 3_000_000})
-    assert answer.json()["code"] == "request_too_large"  # type: ignore[attr-defined]
+    assert answer.json()["code"] == "body_too_large"  # type: ignore[attr-defined]
 
 
 def test_one_wrong_field_keeps_the_others_from_being_written(api: APIClient, owner: User) -> None:
