@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from drf_spectacular.utils import extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
@@ -14,10 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.utils.urls import replace_query_param
-from rest_framework.viewsets import GenericViewSet
 
 from memories import editing, privacy, recall, recovery
-from memories.api import etags
+from memories.api import etags, schema
+from memories.api.create import CreateMemory
 from memories.api.media import audio_response, transcript_response
 from memories.api.serializers import (
     DownloadQuery,
@@ -45,7 +46,8 @@ class AlwaysJSON(DefaultContentNegotiation):
         return renderer, str(renderer.media_type)
 
 
-class MemoryViewSet(GenericViewSet[Memory]):
+@extend_schema_view(**schema.MEMORIES)
+class MemoryViewSet(CreateMemory):
     """Everything here is about the memories of whoever asks: those of others do not exist."""
 
     serializer_class = MemorySerializer

@@ -1,0 +1,143 @@
+"""POST memories: a recording comes in."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.viewsets import GenericViewSet
+
+from memories import capture, errors
+from memories.api import problems
+from memories.api.serializers import MemorySerializer, StrictSerializer
+from memories.api.uploadhandlers import RecordingParser, RecordingUpload
+from memories.models import Memory
+
+POLL_AFTER = 2  # seconds until the first look at a new memory is worth it
+CLOCK_SKEW = timedelta(minutes=5)
+_VISIBLE_ASCII = re.compile(r"[!-~]{1,255}")
+
+ISO_639_1 = frozenset(
+    """
+    aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en
+    eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv
+    ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne
+    ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st
+    su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+    """.split()  # noqa: SIM905 (183 quoted strings read worse)
+)
+
+
+class RecordedAtField(serializers.DateTimeField):
+    """A moment that was: RFC 3339 with its zone, since only the client knows in which one it was recorded."""
+
+    default_error_messages = {
+        "zone": "Say in which time zone: end with Z or an offset such as +02:00.",
+        "future": "This is in the future. Look at the clock of the device.",
+        "past": "No recording is that old.",
+    }
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if timezone.is_naive(value):
+            self.fail("zone")
+        if value.year < 1900:
+            self.fail("past")
+        if value > timezone.now() + CLOCK_SKEW:
+            self.fail("future")
+        return super().enforce_timezone(value)
+
+
+class NewMemory(StrictSerializer):
+    audio = serializers.FileField(allow_empty_file=True, help_text="The recording, in any common format.")
+    recorded_at = RecordedAtField(required=False, help_text="RFC 3339 with a zone; the time of arrival if left out.")
+    language = serializers.CharField(required=False, help_text="ISO 639-1, such as en or es; detected if left out.")
+    title = serializers.CharField(max_length=200, required=False, allow_blank=True, help_text="Found if left out.")
+
+    def validate_language(self, value: str) -> str:
+        if value not in ISO_639_1:
+            raise ValidationError("This is not a code of ISO 639-1, such as en or es.")
+        return value
+
+
+class CreateMemory(GenericViewSet[Memory]):
+    """The part of the viewset that takes recordings; `answer` is the viewset's."""
+
+    def get_parsers(self) -> list[BaseParser]:
+        creates = self.request is not None and self.action_map.get((self.request.method or "").lower()) == "create"
+        return [RecordingParser()] if creates else super().get_parsers()
+
+    @extend_schema(
+        operation_id="memories_create",
+        summary="Send a recording",
+        request={"multipart/form-data": NewMemory},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="1 to 255 visible ASCII characters, new for each recording. The same key with the same "
+                "content gives the same memory, however often it is sent.",
+            ),
+            *(
+                OpenApiParameter(name, type_, OpenApiParameter.HEADER, description=text, response=[202])
+                for name, type_, text in (
+                    ("Location", OpenApiTypes.URI_REF, "Where to poll the memory."),
+                    ("Retry-After", OpenApiTypes.INT, "Seconds until the first poll is worth it."),
+                    ("ETag", OpenApiTypes.STR, "The version of the memory."),
+                )
+            ),
+        ],
+        responses={
+            202: OpenApiResponse(MemorySerializer, description="Accepted: it is kept, and will be processed."),
+            **problems.responses(
+                ParseError,
+                ValidationError,
+                UnsupportedMediaType,
+                errors.LengthRequired,
+                errors.EmptyUpload,
+                errors.NotAudio,
+                errors.NoSound,
+                errors.TooLarge,
+                errors.TooManyUploads,
+                errors.QuotaExceeded,
+                errors.IdempotencyConflict,
+                errors.StorageFull,
+                errors.StorageUnavailable,
+            ),
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """A recording, as multipart/form-data. It is accepted at once and processed later: poll `Location`."""
+        key = _idempotency_key(request)
+        if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+            raise errors.LengthRequired
+        form = NewMemory(data=request.data)
+        form.is_valid(raise_exception=True)
+        fields: dict[str, Any] = dict(form.validated_data)
+        upload: RecordingUpload = fields.pop("audio")
+        accepted = capture.accept(
+            owner=cast(User, request.user), audio=upload, sha256=upload.sha256, idempotency_key=key, **fields
+        )
+        headers = {"Location": reverse("memory-detail", args=[accepted.memory.pk]), "Retry-After": str(POLL_AFTER)}
+        return self.answer(accepted.memory, status=202, headers=headers)
+
+    def answer(self, memory: Memory, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        raise NotImplementedError
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key: str | None = request.headers.get("Idempotency-Key")
+    if key is not None and not _VISIBLE_ASCII.fullmatch(key):
+        raise ParseError("Idempotency-Key takes 1 to 255 visible ASCII characters.")
+    return key

@@ -1,0 +1,83 @@
+"""/healthz and /readyz."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import InMemoryStorage
+from django.db import OperationalError, connection
+from django.test import Client
+
+from memories.tests.fakes import FakeQueue
+
+
+class BrokenQueue(FakeQueue):
+    def depth(self) -> int:
+        raise ConnectionError("password=hunter2")
+
+
+class BrokenStorage(InMemoryStorage):
+    def exists(self, name: str) -> bool:
+        raise ConnectionError("password=hunter2")
+
+
+class Refuses:
+    """A database that is away, for connection.execute_wrapper."""
+
+    def __call__(self, *args: Any) -> Any:
+        raise OperationalError("password=hunter2")
+
+
+def test_alive_means_that_the_process_answers_even_without_a_database(client: Client) -> None:
+    response = client.get("/healthz")  # a query would fail this test: it has no database mark
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_ready_names_each_part(client: Client) -> None:
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "database": "ok", "storage": "ok", "queue": "ok"}
+
+
+@pytest.mark.django_db
+def test_a_garbage_token_does_not_make_it_unready(client: Client) -> None:
+    assert client.get("/readyz", headers={"Authorization": "Bearer x"}).status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_queue_that_is_away_is_named_and_its_secrets_are_not(client: Client, settings: Any) -> None:
+    settings.MEMORIES_QUEUE = {"BACKEND": f"{__name__}.BrokenQueue"}
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json() == {"status": "failed", "database": "ok", "storage": "ok", "queue": "failed"}
+
+
+@pytest.mark.django_db
+def test_a_storage_that_is_away_is_named_and_its_secrets_are_not(client: Client, settings: Any) -> None:
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.BrokenStorage"}}
+    response = client.get("/readyz")
+    assert response.json() == {"status": "failed", "database": "ok", "storage": "failed", "queue": "ok"}
+
+
+@pytest.mark.django_db
+def test_a_folder_that_is_a_file_is_no_storage(client: Client, settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "memories.storage.DurableFileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "file" / "audio"},
+        }
+    }
+    assert client.get("/readyz").json()["storage"] == "failed"
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_away_is_named_and_its_secrets_are_not(client: Client) -> None:
+    with connection.execute_wrapper(Refuses()):
+        response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json() == {"status": "failed", "database": "failed", "storage": "ok", "queue": "failed"}
