@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -44,9 +43,7 @@ def fold(word: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char))[:MAX_WORD]
 
 
-@lru_cache(
-    maxsize=20_000
-)  # an excerpt stems each word of a transcript, hours of speech even, and speech repeats itself
+@lru_cache(maxsize=20_000)  # an excerpt stems every word of a transcript
 def stem(folded: str, language: str) -> str:
     name = STEMMED.get(language)
     if name is None:
@@ -83,11 +80,13 @@ def matching(memories: MemoryQuerySet, query: str) -> MemoryQuerySet:
 def excerpt(segments: list[dict[str, Any]], query: str) -> Excerpt | None:
     """The first segment in which a word of the query was said; None where the hit is elsewhere, in the title say."""
     words = _query_words(query)
-    for data in segments:
-        segment = Segment(**data | {"text": _composed(data["text"])})
-        hits = list(_hits(segment.text, words))
-        if hits:
-            return _around(segment, hits)
+    texts = [_composed(data["text"]) for data in segments]
+    spoken = {word for text in texts for word in _WORD.findall(text)}  # speech repeats its words: compare each once
+    hits = {word for word in spoken if any(asked.hits(fold(word)) for asked in words)}
+    for data, text in zip(segments, texts, strict=True):
+        spans = [match.span() for match in _WORD.finditer(text) if match.group() in hits]
+        if spans:
+            return _around(Segment(**data | {"text": text}), spans)
     return None
 
 
@@ -118,13 +117,6 @@ def _query_words(query: str) -> list[Word]:
 
 def _forms(folded: str) -> tuple[str, ...]:
     return tuple(sorted({folded, *(stem(folded, language) for language in STEMMED)}))
-
-
-def _hits(text: str, words: list[Word]) -> Iterator[tuple[int, int]]:
-    for match in _WORD.finditer(text):
-        folded = fold(match.group())
-        if any(word.hits(folded) for word in words):
-            yield match.span()
 
 
 def _around(segment: Segment, hits: list[tuple[int, int]]) -> Excerpt:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from memories import editing, leases
@@ -24,9 +23,8 @@ def api(owner: User) -> APIClient:
     return make_client(owner)
 
 
-def patch(api: APIClient, memory: Memory, body: Any, **headers: str) -> Response:
-    answer: Response = api.patch(f"/api/v1/memories/{memory.pk}", body, **headers)  # type: ignore[arg-type,assignment]
-    return answer
+def patch(api: APIClient, memory: Memory, body: Any, **headers: Any) -> Any:
+    return api.patch(f"/api/v1/memories/{memory.pk}", body, **headers)
 
 
 def words(*edits: tuple[int, str]) -> dict[str, Any]:
@@ -40,14 +38,14 @@ def test_title_and_summary_are_changed_and_marked_as_edited(api: APIClient, owne
     memory = make_memory(owner, title="Old", summary="Old")
     answer = patch(api, memory, {"title": "New", "summary": "Newer"})
     assert answer.status_code == 200
-    shown = answer.json()  # type: ignore[attr-defined]
+    shown = answer.json()
     assert (shown["title"], shown["summary"], shown["edited_fields"]) == ("New", "Newer", ["summary", "title"])
     assert answer.headers["ETag"] != memory.etag
 
 
 def test_tags_are_replaced_and_people_stay(api: APIClient, owner: User) -> None:
     memory = make_memory(owner, tags=["old"], people=["Ada"])
-    shown = patch(api, memory, {"tags": ["New", "new ", "second"]}).json()  # type: ignore[attr-defined]
+    shown = patch(api, memory, {"tags": ["New", "new ", "second"]}).json()
     assert sorted(tag["name"].lower() for tag in shown["tags"]) == ["new", "second"]
     assert [person["name"] for person in shown["people"]] == ["Ada"]
     assert shown["edited_fields"] == ["tags"]
@@ -55,7 +53,7 @@ def test_tags_are_replaced_and_people_stay(api: APIClient, owner: User) -> None:
 
 def test_a_segment_is_reworded_and_keeps_its_time(api: APIClient, owner: User) -> None:
     memory = make_memory(owner, transcript=make_segments("Call Mario.", "Today."))
-    transcript = patch(api, memory, words((0, "Call Maria."))).json()["transcript"]  # type: ignore[attr-defined]
+    transcript = patch(api, memory, words((0, "Call Maria."))).json()["transcript"]
     assert transcript["text"] == "Call Maria. Today."
     first, second = transcript["segments"]
     assert (first["text"], first["start"], first["end"]) == ("Call Maria.", 0.0, 5.0)
@@ -70,7 +68,7 @@ def test_findings_that_lose_their_words_fall(api: APIClient, owner: User) -> Non
         places=["Rome"],
         action_items=[{"text": "Call", "due": None, "due_quote": None, "segment_ids": [0], "quote": "Call Mario"}],
     )
-    shown = patch(api, memory, words((0, "Write to Maria."))).json()  # type: ignore[attr-defined]
+    shown = patch(api, memory, words((0, "Write to Maria."))).json()
     assert (shown["people"], shown["action_items"]) == ([], [])
     assert [place["name"] for place in shown["places"]] == ["Rome"]
 
@@ -90,7 +88,7 @@ def test_a_change_of_nothing_makes_no_new_version(api: APIClient, owner: User, b
     memory = make_memory(owner, title="Same", tags=["same"], transcript="Same.")
     answer = patch(api, memory, body)
     assert (answer.status_code, answer.headers["ETag"]) == (200, memory.etag)
-    assert answer.json()["edited_fields"] == []  # type: ignore[attr-defined]
+    assert answer.json()["edited_fields"] == []
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------
@@ -141,7 +139,7 @@ def test_a_body_that_is_no_json_object_is_refused(api: APIClient, owner: User, b
 
 def test_a_body_larger_than_any_edit_is_refused_unread(api: APIClient, owner: User) -> None:
     answer = patch(api, make_memory(owner), {"summary": "x" * 3_000_000})
-    assert answer.json()["code"] == "body_too_large"  # type: ignore[attr-defined]
+    assert answer.json()["code"] == "body_too_large"
 
 
 def test_one_wrong_field_keeps_the_others_from_being_written(api: APIClient, owner: User) -> None:
@@ -154,7 +152,7 @@ def test_one_wrong_field_keeps_the_others_from_being_written(api: APIClient, own
 
 def test_words_cannot_be_changed_before_they_are_there(api: APIClient, owner: User) -> None:
     answer = patch(api, make_memory(owner, status=Status.QUEUED), words((0, "Hello.")))
-    assert (answer.status_code, answer.json()["code"]) == (409, "transcript_not_ready")  # type: ignore[attr-defined]
+    assert (answer.status_code, answer.json()["code"]) == (409, "transcript_not_ready")
 
 
 # --- who wins ------------------------------------------------------------------------------------------------------
@@ -164,7 +162,7 @@ def test_a_stale_version_is_refused(api: APIClient, owner: User) -> None:
     memory = make_memory(owner, title="Old")
     patch(api, memory, {"title": "First"})
     answer = patch(api, memory, {"title": "Second"}, HTTP_IF_MATCH=memory.etag)
-    assert (answer.status_code, answer.json()["code"]) == (412, "stale_version")  # type: ignore[attr-defined]
+    assert (answer.status_code, answer.json()["code"]) == (412, "stale_version")
     memory.refresh_from_db()
     assert memory.title == "First"
 

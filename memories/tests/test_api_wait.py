@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,11 +26,11 @@ def api(owner: User) -> APIClient:
     return make_client(owner)
 
 
-def poll(api: APIClient, memory: Memory, seconds: object = LONG, **headers: str) -> Any:
-    return api.get(f"/api/v1/memories/{memory.pk}", {"wait": seconds}, **headers)  # type: ignore[arg-type]
+def poll(api: APIClient, memory: Memory, seconds: int | str = LONG, **headers: Any) -> Any:
+    return api.get(f"/api/v1/memories/{memory.pk}", {"wait": seconds}, **headers)
 
 
-def poll_while(api: APIClient, memory: Memory, happens: Any, **headers: str) -> Any:
+def poll_while(api: APIClient, memory: Memory, happens: Callable[[], None], **headers: Any) -> Any:
     """The answer to a poll during which something happens."""
 
     def in_thread() -> Any:

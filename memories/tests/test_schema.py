@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import patched_settings
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from memories import errors
 from memories.api.problems import INTERNAL, MEDIA_TYPE, PROBLEMS
