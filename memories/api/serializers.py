@@ -266,6 +266,9 @@ class MemoryEdit(StrictSerializer):
     tags = serializers.ListField(child=serializers.CharField(max_length=100), max_length=100, required=False)
     transcript = TranscriptEdit(required=False)
 
+    def validate_title(self, value: str) -> str:
+        return " ".join(value.split())  # one line
+
 
 class ReprocessRequest(StrictSerializer):
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

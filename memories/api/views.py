@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import prefetch_related_objects
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -96,7 +96,7 @@ class MemoryViewSet(CreateMemory):
     @action(detail=True)
     def audio(self, request: Request, pk: str) -> HttpResponseBase:
         query = _validated(DownloadQuery(data=request.query_params))
-        return audio_response(_plain(request), self.get_object(), download=query["download"])
+        return audio_response(request._request, self.get_object(), download=query["download"])
 
     @action(detail=True)
     def transcript(self, request: Request, pk: str) -> HttpResponse:
@@ -130,8 +130,3 @@ def _validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     data: dict[str, Any] = serializer.validated_data
     return data
-
-
-def _plain(request: Request) -> HttpRequest:
-    """Django's request inside of DRF's."""
-    return request._request

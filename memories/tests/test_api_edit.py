@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from rest_framework.test import APIClient
 
 from memories import editing, leases
@@ -41,6 +44,10 @@ def test_title_and_summary_are_changed_and_marked_as_edited(api: APIClient, owne
     shown = answer.json()
     assert (shown["title"], shown["summary"], shown["edited_fields"]) == ("New", "Newer", ["summary", "title"])
     assert answer.headers["ETag"] != memory.etag
+
+
+def test_a_title_is_one_line(api: APIClient, owner: User) -> None:
+    assert patch(api, make_memory(owner), {"title": "Two\nlines\t and more"}).json()["title"] == "Two lines and more"
 
 
 def test_tags_are_replaced_and_people_stay(api: APIClient, owner: User) -> None:
@@ -200,3 +207,28 @@ def test_what_a_person_changes_while_a_worker_runs_is_not_overwritten(api: APICl
     assert (shown["status"], shown["title"], shown["summary"]) == ("READY", "Mine", "A summary.")
     assert [tag["name"] for tag in shown["tags"]] == ["mine"]
     assert shown["transcript"]["text"] == "My words."
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="an in-memory SQLite refuses instead of waiting")
+def test_of_two_devices_that_edit_the_same_version_at_once_one_wins_and_one_is_told() -> None:
+    memory = make_memory(title="Old")
+    start = threading.Barrier(8)
+
+    def edit(number: int) -> bool:
+        try:
+            start.wait()
+            editing.edit(memory, editing.Changes(title=f"By {number}", tags=[str(number)]), version=memory.version)
+        except StaleVersion:
+            return False
+        else:
+            return True
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        won = list(pool.map(edit, range(8)))
+    assert won.count(True) == 1
+    memory.refresh_from_db()
+    assert (memory.title, memory.version) == (f"By {won.index(True)}", 2)
+    assert [tag.name for tag in memory.tags.all()] == [str(won.index(True))]
