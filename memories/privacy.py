@@ -22,7 +22,6 @@ def erase(memory: Memory) -> None:
     with transaction.atomic():
         # The lock keeps a worker from adding rows to what is being deleted: it waits, then finds nothing.
         Memory.objects.select_for_update().filter(pk=memory.pk).first()
-        tags = list(Tag.objects.filter(memories=memory).values_list("pk", flat=True))
         Memory.objects.filter(pk=memory.pk).delete()
-        # The names of people and places are personal too: none stays that no memory speaks of any more.
-        Tag.objects.filter(pk__in=tags, taggings__isnull=True).delete()
+        # The names of people and places are personal too: none stays that no memory of theirs speaks of any more.
+        Tag.objects.filter(owner=memory.owner_id, taggings__isnull=True).delete()

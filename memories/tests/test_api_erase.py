@@ -68,6 +68,14 @@ def test_what_others_and_other_memories_have_stays(api: APIClient, owner: User, 
     assert not Tag.objects.filter(name="Ada").exists()
 
 
+def test_names_that_were_corrected_away_before_are_gone_too(api: APIClient, owner: User) -> None:
+    memory = make_memory(owner, transcript="Call Mario.", tags=["typo"], people=["Mario"])
+    edit = {"tags": ["right"], "transcript": {"segments": [{"id": 0, "text": "Call Maria."}]}}
+    api.patch(f"/api/v1/memories/{memory.pk}", edit)
+    assert erase(api, memory) == 204
+    assert not Tag.objects.exists()
+
+
 def test_what_is_erased_is_not_found_again(api: APIClient, owner: User) -> None:
     memory = make_memory(owner)
     assert erase(api, memory) == 204
