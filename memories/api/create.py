@@ -9,9 +9,15 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import ParseError, PermissionDenied, UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +26,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from memories import capture, errors
 from memories.api import problems
+from memories.api.schema import MEMORY
 from memories.api.serializers import MemorySerializer, StrictSerializer
 from memories.api.uploadhandlers import RecordingParser, RecordingUpload
 from memories.models import Memory
@@ -37,6 +44,22 @@ ISO_639_1 = frozenset(
     su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
     """.split()  # noqa: SIM905 (183 quoted strings read worse)
 )
+
+_NOTHING_YET: dict[str, Any] = {
+    "status": "QUEUED",
+    "status_detail": "Waiting for a worker.",
+    "duration_seconds": None,
+    "language": None,
+    "title": "",
+    "summary": "",
+    "mood": None,
+    "transcript": None,
+    "tags": [],
+    "people": [],
+    "places": [],
+    "action_items": [],
+}
+_ACCEPTED = OpenApiExample("An accepted recording", {**MEMORY, **_NOTHING_YET}, response_only=True)
 
 
 class RecordedAtField(serializers.DateTimeField):
@@ -58,8 +81,15 @@ class RecordedAtField(serializers.DateTimeField):
         return super().enforce_timezone(value)
 
 
+@extend_schema_field(OpenApiTypes.BINARY)
+class RecordingField(serializers.FileField):
+    pass
+
+
 class NewMemory(StrictSerializer):
-    audio = serializers.FileField(allow_empty_file=True, help_text="The recording, in any common format.")
+    """A recording, and what the person says about it."""
+
+    audio = RecordingField(allow_empty_file=True, help_text="The recording, in any common format.")
     recorded_at = RecordedAtField(required=False, help_text="RFC 3339 with a zone; the time of arrival if left out.")
     language = serializers.CharField(required=False, help_text="ISO 639-1, such as en or es; detected if left out.")
     title = serializers.CharField(max_length=200, required=False, allow_blank=True, help_text="Found if left out.")
@@ -99,12 +129,16 @@ class CreateMemory(GenericViewSet[Memory]):
             ),
         ],
         responses={
-            202: OpenApiResponse(MemorySerializer, description="Accepted: it is kept, and will be processed."),
+            202: OpenApiResponse(
+                MemorySerializer, description="Accepted: it is kept, and will be processed.", examples=[_ACCEPTED]
+            ),
             **problems.responses(
                 ParseError,
                 ValidationError,
+                PermissionDenied,
                 UnsupportedMediaType,
                 errors.LengthRequired,
+                errors.BodyTooLarge,
                 errors.EmptyUpload,
                 errors.NotAudio,
                 errors.NoSound,

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import authenticate
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, ParseError, UnsupportedMediaType, ValidationError
@@ -33,6 +33,8 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class LoginRequest(StrictSerializer):
+    """Who logs in, and on which device."""
+
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=1000, trim_whitespace=False, style={"input_type": "password"})
     device = serializers.CharField(
@@ -64,6 +66,15 @@ class TokenView(APIView):
         summary="Log in",
         request=LoginRequest,
         auth=[],
+        examples=[
+            OpenApiExample("A phone", {"username": "ada", "password": "…", "device": "phone"}, request_only=True),
+            OpenApiExample(
+                "A token",
+                {"token": "3f9a…", "expires_at": "2026-08-05T09:30:12Z"},
+                response_only=True,
+                status_codes=[201],
+            ),
+        ],
         responses={
             201: TokenSerializer,
             **problems.responses(ParseError, ValidationError, UnsupportedMediaType, AuthenticationFailed),

@@ -82,7 +82,7 @@ def accept(owner: User, content: bytes = SOUND, name: str = "note.wav", **fields
 
 
 def objects() -> list[str]:
-    folder = Path(default_storage.location)
+    folder = Path(default_storage.path(""))
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
@@ -114,9 +114,7 @@ def test_a_recording_is_kept_as_it_came_and_waits_for_a_worker(owner: User) -> N
 
 def test_the_key_of_the_object_holds_nothing_that_the_person_wrote(owner: User) -> None:
     memory = accept(owner, name="secret name.secret").memory
-    assert memory.audio.name.startswith(f"audio/{memory.created_at:%Y/%m/%d}/{memory.pk}.")
-    assert "secret" not in memory.audio.name
-    assert objects() == [memory.audio.name]
+    assert objects() == [f"audio/{memory.created_at:%Y/%m/%d}/{memory.pk}.wav"] == [memory.audio.name]
 
 
 def test_what_the_person_says_about_it_stands(owner: User) -> None:

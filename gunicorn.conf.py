@@ -1,0 +1,27 @@
+"""How gunicorn runs us: it reads this file by itself when it starts in this folder; its command line goes first."""
+
+import time
+from contextlib import suppress
+from typing import Any
+
+worker_class = "gthread"
+threads = 16  # requests with ?wait= hold one each
+control_socket_disable = True
+
+LINGER_SECONDS = 10.0
+QUIET_SECONDS = 2.0
+BLOCK = 64 * 1024
+
+
+def post_request(worker: Any, req: Any, environ: dict[str, Any], resp: Any) -> None:
+    """Read on for a while after an early answer, such as "too large": closing on a client that is still sending resets
+    the connection, and the answer is lost on its way (RFC 9112, section 9.6)."""
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return
+    until = time.monotonic() + LINGER_SECONDS
+    with suppress(Exception):  # the answer is given: whatever happens here is nobody's affair
+        connection.settimeout(QUIET_SECONDS)
+        while time.monotonic() < until and req.body.read(BLOCK):
+            pass
+        connection.settimeout(None)
