@@ -167,6 +167,8 @@ REST_FRAMEWORK: dict[str, Any] = {
         "user": env.str("MEMORIES_API_RATE", "1200/min"),
         "login": env.str("MEMORIES_LOGIN_RATE", "10/min"),  # of one address and of one name
     },
+    # Who asks, for throttles: what so many proxies in front of us say. What the client itself says counts for nothing.
+    "NUM_PROXIES": env.int("MEMORIES_PROXIES", 1 if PRODUCTION else 0),
     "EXCEPTION_HANDLER": "memories.api.problems.problem_response",
     "URL_FORMAT_OVERRIDE": None,  # ?format= is the transcript's own
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

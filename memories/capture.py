@@ -104,7 +104,7 @@ def harmless_filename(name: str) -> str:
 
 
 def _request_digest(sha256: str, recorded_at: datetime | None, language: str, title: str) -> str:
-    content = [sha256, recorded_at.astimezone().timestamp() if recorded_at else None, language, title]
+    content = [sha256, recorded_at.timestamp() if recorded_at else None, language, title]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

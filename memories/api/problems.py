@@ -24,6 +24,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, Unread
 from django.http.multipartparser import MultiPartParserError
 from django.utils.html import format_html, format_html_join
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.views import set_rollback
@@ -222,6 +223,7 @@ def _messages(detail: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
 # --- outside of DRF's views: an address below /api/ answers with problems whatever happens ----------------------------
 
 
+@csrf_exempt  # nothing happens here, and "forgery" would be a strange answer to a typing mistake
 def unknown_address(request: HttpRequest) -> HttpResponse:
     """The view behind all other addresses below /api/."""
     return _response(PROBLEMS[exceptions.NotFound], request)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -18,6 +19,15 @@ URL = "/api/v1/auth/token"
 PASSWORD = "a long enough secret"
 
 pytestmark = pytest.mark.django_db
+
+
+class CountingHasher(MD5PasswordHasher):
+    algorithm = "counting"
+    hashed = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        CountingHasher.hashed += 1
+        return super().encode(password, salt)
 
 
 def log_in(username: str = "ada", password: str = PASSWORD, **kwargs: Any) -> Any:
@@ -59,6 +69,18 @@ def test_an_unknown_name_a_wrong_password_and_an_inactive_user_get_the_same_answ
     answers = [log_in("nobody", "x"), log_in("ada", "x"), log_in("gone", "a password")]
     assert [response.status_code for response in answers] == [401, 401, 401]
     assert len({response.content for response in answers}) == 1
+
+
+def test_an_unknown_name_costs_as_much_work_as_a_wrong_password(owner: User, settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
+    owner.set_password(PASSWORD)
+    owner.save()
+    work = []
+    for name in ("ada", "nobody"):
+        CountingHasher.hashed = 0
+        log_in(name, "wrong")
+        work.append(CountingHasher.hashed)
+    assert work == [1, 1]
 
 
 def test_a_token_of_a_user_who_was_deactivated_opens_nothing(owner: User) -> None:
@@ -148,3 +170,8 @@ def test_many_tries_from_one_address_are_stopped_whatever_the_name(owner: User) 
     answers = [log_in(f"user{i}", "wrong") for i in range(11)]
     assert [response.status_code for response in answers] == [401] * 10 + [429]
     assert log_in("ada", REMOTE_ADDR="10.0.0.2").status_code == 201
+
+
+def test_an_address_that_the_client_makes_up_does_not_get_round_the_limit(owner: User) -> None:
+    answers = [log_in(f"user{i}", "wrong", HTTP_X_FORWARDED_FOR=f"10.0.0.{i}") for i in range(11)]
+    assert answers[-1].status_code == 429

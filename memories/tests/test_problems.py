@@ -160,8 +160,8 @@ def test_validation_of_the_whole_has_a_name_too() -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/", "/api/v1/nothing", "/api/v1/memories/", "/api/v2/memories"])
-def test_an_unknown_address_below_api_is_a_problem(client: Client, path: str) -> None:
-    response = client.post(path, {"a": "b"})
+def test_an_unknown_address_below_api_is_a_problem(path: str) -> None:
+    response = Client(enforce_csrf_checks=True).post(path, {"a": "b"})
     assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
     assert response.json()["code"] == "not_found"
 
