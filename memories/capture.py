@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -60,7 +60,7 @@ def accept(
     title: str = "",
     idempotency_key: str | None = None,
 ) -> Accepted:
-    """Once this returns, the recording is never lost and will be processed. `sha256` is that of the audio.
+    """Once this returns, the recording is kept and will be processed. `sha256` is that of the audio.
 
     Raises EmptyUpload, NotAudio, NoSound, TooManyUploads, QuotaExceeded, IdempotencyConflict, StorageFull,
     StorageUnavailable or DatabaseUnavailable; then nothing is kept.
@@ -71,26 +71,33 @@ def accept(
     if earlier := _accepted_before(owner, idempotency_key, digest):
         return Accepted(earlier, created=False)
     _check_allowance(owner, audio.size)
+    probed = sound.probe(cast(BinaryIO, audio.file))
+    now = timezone.now()
     memory = Memory(
         owner=owner,
-        audio_filename=harmless_filename(audio.name or ""),
-        audio_size=audio.size,
-        audio_sha256=sha256,
+        created_at=now,
+        recorded_at=recorded_at or now,
         language=language,
         title=title,
         edited_fields=["title"] if title else [],
         idempotency_key=idempotency_key,
         idempotency_digest=digest if idempotency_key else "",
+        audio_sha256=sha256,
+        **_description(audio, probed),
     )
-    memory.recorded_at = recorded_at or memory.created_at
-    probed = sound.probe(cast(BinaryIO, audio.file))
-    memory.audio_content_type = probed.content_type
-    key = _store(audio, audio_key(memory, f"audio.{probed.extension}"))
-    memory.audio.name = key
-    accepted = _write_row(memory, key)
+    memory.audio.name = _store(audio, audio_key(memory, f"audio.{probed.extension}"))
+    accepted = _write_row(memory)
     if accepted.created:
         logger.info("Accepted %s: %d bytes, %s s", memory.pk, memory.audio_size, probed.seconds)
     return accepted
+
+
+def _description(audio: UploadedFile[bytes], probed: sound.Probe) -> dict[str, Any]:
+    return {
+        "audio_filename": harmless_filename(audio.name or ""),
+        "audio_content_type": probed.content_type,  # by its content: what the client declares counts for nothing
+        "audio_size": audio.size,
+    }
 
 
 def harmless_filename(name: str) -> str:
@@ -142,7 +149,7 @@ def _store(audio: UploadedFile[bytes], key: str) -> str:
         raise (StorageFull if is_disk_full(error) else StorageUnavailable) from error
 
 
-def _write_row(memory: Memory, key: str) -> Accepted:
+def _write_row(memory: Memory) -> Accepted:
     """The row, and the ring for it once it is committed. Of two identical requests at the same time, one writes it."""
     try:
         with transaction.atomic():
@@ -150,10 +157,10 @@ def _write_row(memory: Memory, key: str) -> Accepted:
             transaction.on_commit(lambda: doorbell.ring(memory.pk), robust=True)
     except (OperationalError, InterfaceError) as error:
         if not _may_be_written(memory):
-            _discard(key)
+            _discard(str(memory.audio))
         raise DatabaseUnavailable from error
     except DatabaseError:
-        _discard(key)
+        _discard(str(memory.audio))
         winner = _accepted_before(memory.owner, memory.idempotency_key, memory.idempotency_digest)
         if winner is None:
             raise
