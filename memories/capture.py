@@ -62,8 +62,7 @@ def accept(
 ) -> Accepted:
     """Once this returns, the recording is kept and will be processed. `sha256` is that of the audio.
 
-    Raises EmptyUpload, NotAudio, NoSound, TooManyUploads, QuotaExceeded, IdempotencyConflict, StorageFull,
-    StorageUnavailable or DatabaseUnavailable; then nothing is kept.
+    Raises an AudioError, a RequestError, StorageFull, StorageUnavailable or DatabaseUnavailable: nothing is kept then.
     """
     if not audio.size:
         raise EmptyUpload
