@@ -34,7 +34,7 @@ OPEN_OPTIONS = {
 }
 # Quiet speakers beside loud ones are dropped by voice detection unless they are levelled: RMS, smoothed over seconds;
 # what is below the threshold is silence and stays so.
-LEVEL = "dynaudnorm=framelen=500:gausssize=11:targetrms=0.08:maxgain=20:threshold=0.003"
+LEVEL = "dynaudnorm=framelen=1000:gausssize=5:targetrms=0.1:maxgain=30:threshold=0.001"
 MAX_CPU_SECONDS = 900.0  # an hour of m4a takes 10
 PROBE_PACKETS = 500  # without a sample in them, there is no sound
 MISSING_SHARE, MISSING_SECONDS = 0.02, 0.5  # less than the header says by more than this: damaged
@@ -90,7 +90,7 @@ def normalize(
     max_cpu_seconds: float = MAX_CPU_SECONDS,
     on_progress: Progress | None = None,
 ) -> NormalizedAudio:
-    """Decode, level and resample into a WAV file at `target`, in bounded memory, keeping what of a damaged file is there.
+    """Decode, level and resample into a WAV file at `target`, in bounded memory; of a damaged file, what is there.
 
     Raises EmptyUpload, NotAudio, NoSound, TooLong (by what was decoded) or TooCostly (CPU time of this thread).
     """
@@ -150,7 +150,7 @@ def opened(file: BinaryIO) -> Iterator[tuple[InputContainer, AudioStream]]:
         raise EmptyUpload
     file.seek(0)
     try:
-        container = av.open(file, options=OPEN_OPTIONS, metadata_errors="replace")
+        container = av.open(file, mode="r", options=OPEN_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, UnicodeError) as error:
         raise NotAudio from error
     with container:
@@ -227,6 +227,7 @@ def _levelled(frames: Iterator[AudioFrame]) -> Iterator[bytes]:
                 frame = graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
+            assert isinstance(frame, av.AudioFrame)  # noqa: S101 (for the type checker: the graph ends in audio)
             yield bytes(frame.planes[0])[: frame.samples * 2]
 
     for frame in frames:
