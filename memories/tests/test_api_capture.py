@@ -38,7 +38,8 @@ REFUSED = {
     "bad_video_only.mp4": (415, "no_sound"),
 }
 BAD = sorted(path.name for path in SAMPLES.glob("bad_*"))
-GOOD = sorted(path.name for path in SAMPLES.glob("*.*") if path.suffix != ".txt" and not path.name.startswith("bad_"))
+TEXTS = {".txt", ".md"}
+GOOD = sorted(path.name for path in SAMPLES.iterdir() if path.suffix not in TEXTS and not path.name.startswith("bad_"))
 
 
 @pytest.fixture
