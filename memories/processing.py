@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,7 +28,8 @@ from memories.leases import Answer, Run
 from memories.models import Stage, Transcript
 from memories.queues.base import Queue
 from memories.storage import is_disk_full
-from memories.types import Clip, Segment, TranscriptResult
+from memories.transcripts import in_recording_time, join
+from memories.types import Clip, TranscriptResult
 
 CONTEXT = 200  # characters of the chunk before, given to the transcriber for continuity
 DECODING = 0.05  # of the progress bar
@@ -140,25 +140,7 @@ def transcribe_chunk(
         prompt=before[-1].text[-CONTEXT:] if before else "",
         on_progress=on_progress,
     )
-    shifted = (replace(s, start=_shift(s.start, clip.start), end=_shift(s.end, clip.start)) for s in result.segments)
-    return replace(result, segments=tuple(shifted))
-
-
-def join(results: Iterable[TranscriptResult]) -> TranscriptResult:
-    """The chunks of a recording as one transcript; its language is the one in which most was said."""
-    spoken = [result for result in results if result.text]
-    if not spoken:
-        return TranscriptResult("", None, (), model="")
-    languages: Counter[str | None] = Counter()
-    for result in spoken:
-        languages[result.language] += len(result.text)
-    segments: list[Segment] = [segment for result in spoken for segment in result.segments]
-    return TranscriptResult(
-        text=" ".join(result.text for result in spoken),
-        language=languages.most_common(1)[0][0],
-        segments=tuple(replace(segment, id=number) for number, segment in enumerate(segments)),
-        model=spoken[0].model,
-    )
+    return in_recording_time(result, clip)
 
 
 def analyze(run: Run) -> None:
@@ -210,7 +192,3 @@ def backoff(attempts: int) -> float:
     """Seconds before the next attempt: four times longer each time, with jitter so that not all come back at once."""
     seconds = settings.MEMORIES_RETRY_SECONDS * 4.0 ** (attempts - 1)
     return min(MAX_RETRY_SECONDS, seconds) * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)
-
-
-def _shift(time: float | None, start: float) -> float | None:
-    return None if time is None else round(time + start, 3)

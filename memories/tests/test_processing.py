@@ -24,7 +24,6 @@ from memories.processing import Disposition, process_memory, process_next
 from memories.queues.database import DatabaseQueue
 from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
 from memories.tests.speech import wav
-from memories.types import Segment, TranscriptResult
 
 pytestmark = pytest.mark.django_db
 
@@ -273,18 +272,6 @@ def test_the_language_that_the_person_named_is_passed_on(recorded: Make, transcr
     process(recorded(language="es"))
     process(recorded())
     assert transcriber.hints == ["es", None]
-
-
-def test_the_language_of_a_mixed_recording_is_the_one_in_which_most_was_said() -> None:
-    def said(text: str, language: str) -> TranscriptResult:
-        return TranscriptResult(text, language, (Segment(0, text),), "m")
-
-    joined = processing.join(
-        [said("Hi.", "en"), TranscriptResult("", None, (), "m"), said("Buenos días a todos.", "es")]
-    )
-    assert joined.language == "es"
-    assert joined.text == "Hi. Buenos días a todos."
-    assert [segment.id for segment in joined.segments] == [0, 1]
 
 
 def test_the_queue_is_drained_one_by_one(recorded: Make) -> None:
