@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 
+from memories import exports
 from memories.api import etags, ranges
 from memories.errors import AudioExpired, AudioMissing, StorageUnavailable, TranscriptNotReady
 from memories.models import Memory, Transcript
@@ -38,8 +39,6 @@ def audio_response(request: HttpRequest, memory: Memory, *, download: bool) -> H
 
 
 def transcript_response(memory: Memory, transcript: Transcript | None, format_: str, *, download: bool) -> HttpResponse:
-    from memories import exports
-
     if transcript is None:
         raise TranscriptNotReady
     text = exports.render(transcript.as_result(), format_, title=memory.title)

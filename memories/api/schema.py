@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound, ParseError, PermissionDenied, UnsupportedMediaType, ValidationError
 
-from memories import errors
+from memories import errors, exports
 from memories.api.problems import responses
 from memories.api.serializers import (
     DownloadQuery,
@@ -176,13 +176,7 @@ MEMORIES = {
                 (200, content_type.partition(";")[0]): OpenApiResponse(
                     OpenApiTypes.OBJECT if "json" in content_type else OpenApiTypes.STR, description="The transcript."
                 )
-                for content_type in (
-                    "application/json",
-                    "text/plain",
-                    "text/markdown",
-                    "application/x-subrip",
-                    "text/vtt",
-                )
+                for content_type in exports.CONTENT_TYPES.values()
             },
             **responses(ValidationError, NotFound, errors.TranscriptNotReady),
         },
