@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 worker_class = "gthread"
-threads = 16  # requests with ?wait= hold one each
+threads = 64  # a request with ?wait= holds one: more than MEMORIES_MAX_WAITERS, so that others get through
 control_socket_disable = True
 
 LINGER_SECONDS = 10.0

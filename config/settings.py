@@ -47,7 +47,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "knox",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
@@ -138,7 +137,7 @@ MEMORIES_MAX_AUDIO_HOURS = env.float("MEMORIES_MAX_AUDIO_HOURS", 4.0)  # decoded
 MEMORIES_QUOTA_GB = env.float("MEMORIES_QUOTA_GB", 20.0)  # audio of one person
 MEMORIES_UPLOADS_PER_HOUR = env.int("MEMORIES_UPLOADS_PER_HOUR", 120)  # of one person
 MEMORIES_TOKEN_DAYS = env.int("MEMORIES_TOKEN_DAYS", 90)
-MEMORIES_MAX_WAITERS = env.int("MEMORIES_MAX_WAITERS", 200)  # requests with ?wait= that one process holds at once
+MEMORIES_MAX_WAITERS = env.int("MEMORIES_MAX_WAITERS", 48)  # requests with ?wait= that one process holds at once
 
 # --- the course of a job -------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from posixpath import join
 
@@ -59,7 +59,7 @@ def _walk(storage: Storage, folder: str) -> Iterator[str]:
         yield from _walk(storage, join(folder, name))
 
 
-def _delete_unknown(storage: Storage, names: list[str], before: object) -> int:
+def _delete_unknown(storage: Storage, names: list[str], before: datetime) -> int:
     known = set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))
     orphans = [name for name in names if name not in known and storage.get_modified_time(name) < before]
     for name in orphans:
@@ -75,7 +75,7 @@ def expire_audio() -> int:
     expired = Memory.objects.filter(created_at__lt=before, status__in=FINISHED).exclude(audio="")
     count = 0
     for memory in expired.only("audio").iterator():
-        memory.audio.storage.delete(memory.audio.name)
+        memory.audio.storage.delete(str(memory.audio))
         count += Memory.objects.filter(pk=memory.pk, audio=memory.audio.name).touch(audio="")
     return count
 
@@ -91,4 +91,5 @@ def delete_broken_uploads() -> int:
 
 
 def delete_expired_tokens() -> int:
-    return DeviceToken.objects.filter(expiry__lt=timezone.now()).delete()[0]
+    deleted: int = DeviceToken.objects.filter(expiry__lt=timezone.now()).delete()[0]
+    return deleted

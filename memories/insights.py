@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from django.db import transaction
+
 from memories.evidence import locate
 from memories.models import Memory, Tag, Tagging, Transcript
 from memories.types import ActionItem, AnalysisResult
@@ -35,18 +37,39 @@ def replace(memory: Memory, result: AnalysisResult) -> None:
 def attach(memory: Memory, kind: Tag.Kind, names: Iterable[tuple[str, dict[str, Any] | None]]) -> None:
     """Put tags on a memory that has none of this kind; each name with its evidence, or None from a person."""
     by_fold = {Tag.fold(name): (" ".join(name.split())[:100], evidence) for name, evidence in names if name.strip()}
-    Tag.objects.bulk_create(
-        [Tag(owner_id=memory.owner_id, kind=kind, name=name, folded=folded) for folded, (name, _) in by_fold.items()],
-        ignore_conflicts=True,
-    )
-    tags = Tag.objects.filter(owner_id=memory.owner_id, kind=kind, folded__in=by_fold)
-    Tagging.objects.bulk_create(Tagging(memory=memory, tag=tag, evidence=by_fold[tag.folded][1]) for tag in tags)
+    with transaction.atomic():
+        tags = _tags(memory.owner_id, kind, {folded: name for folded, (name, _) in by_fold.items()})
+        Tagging.objects.bulk_create(
+            Tagging(memory=memory, tag=tags[folded], evidence=evidence) for folded, (_, evidence) in by_fold.items()
+        )
+
+
+def _tags(owner_id: int, kind: Tag.Kind, names: dict[str, str]) -> dict[str, Tag]:
+    """The owner's tags by folded name, made where they are missing, and locked: `forget_unused_tags` waits for us."""
+    known: dict[str, Tag] = {}
+    while missing := sorted(names.keys() - known.keys()):  # sorted: two workers lock in the same order
+        Tag.objects.bulk_create(
+            [Tag(owner_id=owner_id, kind=kind, name=names[folded], folded=folded) for folded in missing],
+            ignore_conflicts=True,
+        )
+        locked = Tag.objects.select_for_update().filter(owner_id=owner_id, kind=kind, folded__in=missing)
+        known |= {tag.folded: tag for tag in locked.order_by("folded")}
+    return known
+
+
+def forget_unused_tags(owner_id: int) -> None:
+    """Delete the owner's tags that no memory has: names of people and places are personal too. In a transaction."""
+    unused = Tag.objects.filter(owner_id=owner_id, taggings__isnull=True)
+    locked = unused.select_for_update(of=("self",)).order_by("folded").values_list("pk", flat=True)
+    Tag.objects.filter(pk__in=list(locked), taggings__isnull=True).delete()  # asked anew, now that they are locked
 
 
 def set_tags(memory: Memory, names: Sequence[str]) -> None:
-    """The tags that a person wants, in place of those that are there."""
-    Tagging.objects.filter(memory=memory, tag__kind=Tag.Kind.TAG).delete()
-    attach(memory, Tag.Kind.TAG, [(name, None) for name in names])
+    """The tags that a person wants, in place of those that are there; what is kept keeps its evidence."""
+    present = Tagging.objects.filter(memory=memory, tag__kind=Tag.Kind.TAG)
+    evidence = dict(present.values_list("tag__folded", "evidence"))
+    present.delete()
+    attach(memory, Tag.Kind.TAG, [(name, evidence.get(Tag.fold(name))) for name in names])
 
 
 def prune(memory: Memory, transcript: Transcript) -> None:

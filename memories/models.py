@@ -132,7 +132,9 @@ class Memory(models.Model):
     summary = models.TextField(blank=True)
     mood = models.JSONField(null=True, blank=True)
     action_items = models.JSONField(default=list, blank=True)
-    tags = models.ManyToManyField("Tag", through="Tagging", related_name="memories")
+    tags: models.ManyToManyField[Tag, Tagging] = models.ManyToManyField(
+        "Tag", through="Tagging", related_name="memories"
+    )
     analysis_model = models.CharField(max_length=100, blank=True)
     findings_dropped = models.PositiveIntegerField(default=0, help_text="Findings without evidence in the words.")
     edited_fields = models.JSONField(default=list, blank=True, help_text="What a person changed: never overwritten.")
@@ -351,7 +353,7 @@ class SearchDocument(models.Model):
         return f"words of {self.memory_id}"
 
 
-class DeviceToken(AbstractAuthToken):
+class DeviceToken(AbstractAuthToken):  # type: ignore[misc]  # knox has no types
     """A bearer token of one device; only its hash is stored."""
 
     device = models.CharField(max_length=100, blank=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from memories import insights
 from memories.errors import StorageUnavailable
-from memories.models import Memory, Tag
+from memories.models import Memory
 
 
 def erase(memory: Memory) -> None:
@@ -23,5 +24,4 @@ def erase(memory: Memory) -> None:
         # The lock keeps a worker from adding rows to what is being deleted: it waits, then finds nothing.
         Memory.objects.select_for_update().filter(pk=memory.pk).first()
         Memory.objects.filter(pk=memory.pk).delete()
-        # The names of people and places are personal too: none stays that no memory of theirs speaks of any more.
-        Tag.objects.filter(owner=memory.owner_id, taggings__isnull=True).delete()
+        insights.forget_unused_tags(memory.owner_id)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -112,7 +113,7 @@ def normalized_audio(run: Run, folder: Path, should_stop: StopSign) -> audio.Nor
     try:
         with memory.audio.open("rb") as file:
             sound = audio.normalize(
-                file,
+                cast(BinaryIO, file),
                 folder / "sound.wav",
                 max_seconds=settings.MEMORIES_MAX_AUDIO_HOURS * 3600,
                 on_progress=on_progress,
@@ -190,5 +191,5 @@ def known_error(error: Exception) -> MemoriesError:
 
 def backoff(attempts: int) -> float:
     """Seconds before the next attempt: four times longer each time, with jitter so that not all come back at once."""
-    seconds = settings.MEMORIES_RETRY_SECONDS * 4.0 ** (attempts - 1)
+    seconds: float = settings.MEMORIES_RETRY_SECONDS * 4.0 ** (attempts - 1)
     return min(MAX_RETRY_SECONDS, seconds) * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)

