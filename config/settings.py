@@ -118,6 +118,8 @@ STORAGES: dict[str, Any] = {
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = not PRODUCTION  # at home nobody should have to run collectstatic
+if not PRODUCTION:
+    STATIC_ROOT.mkdir(exist_ok=True)  # else WhiteNoise warns at each start
 WHITENOISE_MANIFEST_STRICT = PRODUCTION
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,14 @@ def generate() -> dict[str, Any]:
     return schema
 
 
-def operations() -> Iterator[Any]:
-    for path, methods in generate()["paths"].items():
-        for method in METHODS & methods.keys():
-            operation = methods[method]
-            yield pytest.param(path, method, operation, id=operation["operationId"])
+def operations() -> list[Any]:
+    """In one order, whatever the process: pytest-xdist compares."""
+    return [
+        pytest.param(path, method, operation, id=operation["operationId"])
+        for path, methods in generate()["paths"].items()
+        for method, operation in sorted(methods.items())
+        if method in METHODS
+    ]
 
 
 @pytest.fixture(scope="module")
