@@ -262,7 +262,7 @@ class Memories(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("examples", [20, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [20, pytest.param(80, marks=pytest.mark.slow)])
 def test_nothing_is_lost_stuck_paid_twice_or_overwritten_in_any_order_of_events(examples: int) -> None:
     run_state_machine_as_test(
         Memories,
