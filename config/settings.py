@@ -95,7 +95,9 @@ USE_TZ = True
 
 # --- what the service stands on ------------------------------------------------------------------------------------
 
-DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+DATABASES: dict[str, Any] = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3"}}
+if env.str("DATABASE_URL", ""):
+    DATABASES["default"] = env.db_url("DATABASE_URL")
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = 60
 _database["CONN_HEALTH_CHECKS"] = True  # a database that went away and came back costs no request
