@@ -67,6 +67,7 @@ def claim(memory_id: uuid.UUID, *, worker: str) -> Claim:
             lease_expires_at=now + timedelta(seconds=settings.MEMORIES_LEASE_SECONDS),
             attempts=F("attempts") + 1,
             next_attempt_at=None,
+            hidden_until=None,  # from here on the lease says how long others keep away
             progress=0,
         )
         if taken:

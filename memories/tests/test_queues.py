@@ -103,9 +103,9 @@ def test_the_oldest_comes_first(owner: User) -> None:
     assert [received(queue).memory_id for _ in range(2)] == [early.pk, late.pk]
 
 
-def test_the_table_queue_delivers_a_memory_whose_worker_died(memory: Memory) -> None:
-    queue = DatabaseQueue()
-    leases.claim(memory.pk, worker="dies")
+def test_a_memory_whose_worker_died_is_delivered_as_soon_as_its_lease_ends(memory: Memory) -> None:
+    queue = DatabaseQueue(visibility=3600)
+    leases.claim(received(queue).memory_id, worker="dies")
     assert queue.receive() is None
     Memory.objects.update(lease_expires_at=timezone.now())
     assert received(queue).memory_id == memory.pk
