@@ -1,0 +1,3 @@
+"""What staff see: each job, why it stands where it stands, and how to set it going again. Content by permission."""
+
+from memories.admin import jobs, memory, tokens  # noqa: F401  (each registers its models)

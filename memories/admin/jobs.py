@@ -1,0 +1,113 @@
+"""Attempts and dead letters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from memories import recovery
+from memories.admin.base import ReadOnlyAdmin, age, run_confirmed
+from memories.models import Attempt, DeadLetter, Memory, Stage
+
+
+def memory_link(memory_id: Any) -> SafeString | str:
+    if memory_id is None:
+        return "none"
+    return format_html('<a href="{}">{}</a>', reverse("admin:memories_memory_change", args=[memory_id]), memory_id)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    list_display = [
+        "started_at",
+        "memory_shown",
+        "stage",
+        "number",
+        "outcome",
+        "error_code",
+        "took",
+        "model",
+        "cost_usd",
+    ]
+    list_filter = ["outcome", "stage", ("error_code", admin.AllValuesFieldListFilter), "started_at"]
+    search_fields = ["memory__id", "worker"]
+    exclude = ["memory", "lease_token"]
+    readonly_fields = ["memory_shown", "took"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Attempt | None = None) -> bool:
+        return False  # the record of what was paid
+
+    @admin.display(description="memory")
+    def memory_shown(self, attempt: Attempt) -> SafeString | str:
+        return memory_link(attempt.memory_id)
+
+    @admin.display(description="seconds")
+    def took(self, attempt: Attempt) -> str:
+        return f"{attempt.seconds:.1f}" if attempt.seconds is not None else ""
+
+
+class OpenFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("resolved", "Resolved")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(resolved_at__isnull=self.value() == "open")
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    list_display = ["id", "code", "memory_shown", "stage", "age", "resolved_at", "resolution"]
+    list_filter = [OpenFilter, ("code", admin.AllValuesFieldListFilter), "stage", "created_at"]
+    list_select_related = ["memory"]
+    search_fields = ["memory__id", "code"]
+    exclude = ["memory"]
+    readonly_fields = ["memory_shown", "next_step"]
+    actions = ["requeue"]
+    change_form_template = "admin/memories/dead_letter_form.html"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), "may_requeue": self.has_requeue_permission(request)}
+        return super().change_view(request, object_id, form_url, context)
+
+    @admin.action(description="Requeue", permissions=["requeue"])
+    def requeue(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
+        return run_confirmed(
+            self,
+            request,
+            queryset.select_related("memory"),
+            action="requeue",
+            title="Requeue these dead letters?",
+            check=_check,
+            run=lambda letter: recovery.requeue(letter.pk),
+            consequences=lambda letters: [
+                "Each memory goes on from where it failed; what was transcribed already is not transcribed again.",
+                "Its dead letters are marked as resolved.",
+            ],
+        )
+
+    @admin.display(description="memory")
+    def memory_shown(self, letter: DeadLetter) -> SafeString | str:
+        return memory_link(letter.memory_id)
+
+    @admin.display(ordering="created_at")
+    def age(self, letter: DeadLetter) -> str:
+        return age(letter.created_at)
+
+
+def _check(letter: DeadLetter) -> None:
+    if letter.memory is None:
+        raise Memory.DoesNotExist
+    recovery.check_reprocessable(letter.memory, Stage(letter.stage))

@@ -1,0 +1,247 @@
+"""Memories: the job for all staff, the content for those who may see it, and each look at it in the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from memories import privacy, recovery
+from memories.admin.base import ReadOnlyAdmin, ReadOnlyInline, age, run_confirmed
+from memories.models import Attempt, DeadLetter, Memory, Stage, Tag, Transcript
+
+VIEW_CONTENT = "memories.view_content"
+HIDDEN = "Hidden: it needs the permission “Can see the words and hear the sound of people's memories”."
+
+audit = logging.getLogger("memories.audit")
+
+
+class OpenDeadLetterFilter(admin.SimpleListFilter):
+    title = "open dead letter"
+    parameter_name = "dead"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Memory]) -> QuerySet[Memory]:
+        if self.value() is None:
+            return queryset
+        is_open = Exists(DeadLetter.objects.unresolved().filter(memory=OuterRef("pk")))
+        return queryset.filter(is_open if self.value() == "yes" else ~is_open)
+
+
+class AttemptInline(ReadOnlyInline):
+    model = Attempt
+    fields = ["number", "stage", "outcome", "started_at", "seconds", "error_code", "model_used", "cost_usd", "worker"]
+    readonly_fields = ["seconds", "model_used"]
+
+    @admin.display(description="seconds")
+    def seconds(self, attempt: Attempt) -> str:
+        return f"{attempt.seconds:.1f}" if attempt.seconds is not None else ""
+
+    @admin.display(description="model")
+    def model_used(self, attempt: Attempt) -> str:
+        return attempt.model
+
+
+class DeadLetterInline(ReadOnlyInline):
+    model = DeadLetter
+    fields = ["code", "stage", "created_at", "resolved_at", "resolution"]
+
+
+@admin.register(Memory)
+class MemoryAdmin(ReadOnlyAdmin):
+    list_display = ["id", "owner", "status", "stage", "age", "attempts", "error_code", "minutes", "cost", "dead_letter"]
+    list_filter = [
+        "status",
+        "stage",
+        ("error_code", admin.AllValuesFieldListFilter),
+        OpenDeadLetterFilter,
+        "created_at",
+    ]
+    list_select_related = ["owner"]
+    search_fields = ["id", "owner__username"]
+    ordering = ["-created_at"]
+    actions = ["reprocess_from_transcription", "reprocess_from_analysis"]
+    change_form_template = "admin/memories/memory_form.html"
+    inlines = [AttemptInline, DeadLetterInline]
+    job_fields = [
+        "id",
+        "owner",
+        ("status", "stage", "progress"),
+        "status_detail",
+        ("error_code", "error_detail", "next_step"),
+        ("attempts", "next_attempt_at", "enqueued_at", "lease_expires_at"),
+        ("recorded_at", "created_at", "updated_at"),
+    ]
+    recording_fields = [
+        ("audio_content_type", "audio_size", "duration_seconds"),
+        ("audio_sha256", "audio_expires_at"),
+        "audio_damage",
+    ]
+    content_fields = [
+        "title",
+        "summary",
+        "tags_shown",
+        "mood_shown",
+        "action_items_shown",
+        "transcript_shown",
+        "audio_filename",
+        "audio_link",
+        "edited_fields",
+    ]
+    readonly_fields = [
+        "status_detail",
+        "next_step",
+        "audio_expires_at",
+        "tags_shown",
+        "mood_shown",
+        "action_items_shown",
+        "transcript_shown",
+        "audio_link",
+        "hidden",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Memory]:
+        memories: QuerySet[Memory] = super().get_queryset(request)
+        unresolved = DeadLetter.objects.unresolved().filter(memory=OuterRef("pk"))
+        return memories.annotate(spent=Sum("attempt_log__cost_usd"), has_dead_letter=Exists(unresolved))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Memory | None = None) -> Any:
+        content = self.content_fields if may_see_content(request.user) else ["hidden"]
+        return [
+            ("Job", {"fields": self.job_fields}),
+            ("Recording", {"fields": self.recording_fields}),
+            ("Content", {"fields": content}),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), "may_requeue": self.has_requeue_permission(request)}
+        if may_see_content(request.user) and self.has_view_permission(request):
+            audit.info("%s looked at the content of %s", request.user.pk, object_id)
+        return super().change_view(request, object_id, form_url, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        listen = path("<uuid:pk>/audio/", self.admin_site.admin_view(self.listen), name="memories_memory_audio")
+        return [listen, *super().get_urls()]
+
+    def listen(self, request: HttpRequest, pk: Any) -> FileResponse:
+        """The sound, to those who may hear it."""
+        if not (self.has_view_permission(request) and may_see_content(request.user)):
+            raise PermissionDenied
+        memory = Memory.objects.filter(pk=pk).exclude(audio="").first()
+        if memory is None or not memory.audio.storage.exists(str(memory.audio)):
+            raise Http404
+        audit.info("%s listened to %s", request.user.pk, memory.pk)
+        return FileResponse(memory.audio.open("rb"), content_type=memory.audio_content_type)
+
+    # --- what can be done -------------------------------------------------------------------------------------------
+
+    @admin.action(description="Reprocess from transcription", permissions=["requeue"])
+    def reprocess_from_transcription(self, request: HttpRequest, queryset: QuerySet[Memory]) -> HttpResponse | None:
+        return self._reprocess(request, queryset, Stage.TRANSCRIPTION)
+
+    @admin.action(description="Reprocess from analysis", permissions=["requeue"])
+    def reprocess_from_analysis(self, request: HttpRequest, queryset: QuerySet[Memory]) -> HttpResponse | None:
+        return self._reprocess(request, queryset, Stage.ANALYSIS)
+
+    def _reprocess(self, request: HttpRequest, queryset: QuerySet[Memory], stage: Stage) -> HttpResponse | None:
+        def consequences(memories: list[Memory]) -> list[str]:
+            seconds = sum(memory.duration_seconds or 0 for memory in memories)
+            sound = f"{seconds / 60:.1f} minutes of sound will be transcribed again."
+            return [
+                sound if stage is Stage.TRANSCRIPTION else "Nothing is transcribed again: the words are there.",
+                "What they hold now stays until it is replaced; what people changed stays for good.",
+            ]
+
+        return run_confirmed(
+            self,
+            request,
+            queryset,
+            action=f"reprocess_from_{stage.value}",
+            title=f"Reprocess from {stage.value}?",
+            check=lambda memory: recovery.check_reprocessable(memory, stage),
+            run=lambda memory: recovery.reprocess(memory.pk, stage=stage),
+            consequences=consequences,
+        )
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, int], set[str], list[str]]:
+        """Erasing takes everything that hangs on a memory along: one line each says it, and shows no content."""
+        memories = [f"Memory {memory.pk}, with its audio, words, findings and attempts" for memory in objs]
+        needed = set() if self.has_delete_permission(request) else {"memory"}
+        return memories, {"memories": len(memories)}, needed, []
+
+    def delete_model(self, request: HttpRequest, obj: Memory) -> None:
+        audit.info("%s erased %s", request.user.pk, obj.pk)
+        privacy.erase(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Memory]) -> None:
+        for memory in queryset:
+            self.delete_model(request, memory)
+
+    # --- what is shown ----------------------------------------------------------------------------------------------
+
+    @admin.display(ordering="created_at")
+    def age(self, memory: Memory) -> str:
+        return age(memory.created_at)
+
+    @admin.display(ordering="duration_seconds")
+    def minutes(self, memory: Memory) -> str:
+        return "" if memory.duration_seconds is None else f"{memory.duration_seconds / 60:.1f}"
+
+    @admin.display(description="cost (USD)", ordering="spent")
+    def cost(self, memory: Any) -> str:
+        return "" if memory.spent is None else f"{memory.spent:.4f}"
+
+    @admin.display(description="dead letter", boolean=True)
+    def dead_letter(self, memory: Any) -> bool | None:
+        return False if memory.has_dead_letter else None  # a red mark, or nothing to see
+
+    @admin.display(description="")
+    def hidden(self, memory: Memory) -> str:
+        return HIDDEN
+
+    @admin.display(description="tags, people, places")
+    def tags_shown(self, memory: Memory) -> SafeString:
+        tags = Tag.objects.filter(memories=memory).order_by("kind", "name")
+        return format_html_join(", ", "{} ({})", ((tag.name, tag.kind) for tag in tags))
+
+    @admin.display(description="mood")
+    def mood_shown(self, memory: Memory) -> SafeString:
+        return _as_text(memory.mood)
+
+    @admin.display(description="action items")
+    def action_items_shown(self, memory: Memory) -> SafeString:
+        return _as_text(memory.action_items)
+
+    @admin.display(description="transcript")
+    def transcript_shown(self, memory: Memory) -> str:
+        return Transcript.objects.filter(memory=memory).values_list("text", flat=True).first() or ""
+
+    @admin.display(description="audio")
+    def audio_link(self, memory: Memory) -> SafeString | str:
+        if not memory.audio:
+            return "Deleted at the end of its retention."
+        url = reverse("admin:memories_memory_audio", args=[memory.pk])
+        return format_html('<audio controls preload="none" src="{}"></audio>', url)
+
+
+def may_see_content(user: AbstractBaseUser | AnonymousUser) -> bool:
+    return bool(user.has_perm(VIEW_CONTENT))  # type: ignore[union-attr]
+
+
+def _as_text(data: Any) -> SafeString:
+    return format_html("<pre>{}</pre>", json.dumps(data, ensure_ascii=False, indent=1)) if data else SafeString("")

@@ -1,0 +1,307 @@
+"""What staff see, what they can do, and what is kept from them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from memories import leases
+from memories.errors import NotAudio
+from memories.models import Attempt, DeadLetter, DeviceToken, Memory, Stage, Status
+from memories.tests.factories import make_memory, make_user
+from memories.tests.speech import wav
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT = "<script>alert(1)</script>"
+SECRETS = ("A private title", "a private summary", "said in private", "private-tag", "Maria Secret", "private.wav")
+VIEWS = ("view_memory", "view_attempt", "view_deadletter", "view_devicetoken")
+LISTS = ("memory", "attempt", "deadletter", "devicetoken")
+
+
+def staff(*permissions: str) -> Client:
+    user = make_user(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return signed_in(user)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def root() -> Client:
+    return signed_in(make_user(is_staff=True, is_superuser=True))
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return make_memory(
+        title="A private title",
+        summary="a private summary",
+        transcript="What was said in private.",
+        tags=["private-tag"],
+        people=["Maria Secret"],
+        audio=wav((1.0, True)),
+        audio_filename="private.wav",
+        duration_seconds=90.0,
+    )
+
+
+def failed(memory: Memory) -> DeadLetter:
+    Memory.objects.filter(pk=memory.pk).update(status=Status.QUEUED, stage=Stage.TRANSCRIPTION)
+    run = leases.claim(memory.pk, worker="w").run
+    assert run
+    run.give_up(NotAudio())
+    return memory.dead_letters.get()
+
+
+def page(client: Client, path: str, status: int = 200, **query: str) -> str:
+    answer = client.get(f"/admin/{path}", query)
+    assert answer.status_code == status
+    return answer.content.decode()
+
+
+def act(client: Client, model: str, action: str, *ids: Any, confirmed: bool = False, status: int = 200) -> str:
+    data: dict[str, Any] = {"action": action, "_selected_action": [str(pk) for pk in ids]}
+    if confirmed:
+        data["confirmed"] = "yes"
+    answer = client.post(f"/admin/memories/{model}/", data, follow=True)
+    assert answer.status_code == status
+    return answer.content.decode()
+
+
+# --- pages and who may see them ---
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_every_list_is_there_for_staff_who_may_look_and_for_nobody_else(model: str, memory: Memory) -> None:
+    failed(memory)
+    DeviceToken.objects.create(memory.owner)
+    page(staff(*VIEWS), f"memories/{model}/")
+    page(staff(), f"memories/{model}/", 403)
+    page(signed_in(memory.owner), f"memories/{model}/", 302)
+    page(Client(), f"memories/{model}/", 302)
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_nothing_can_be_added_or_typed_in(model: str, root: Client, memory: Memory) -> None:
+    page(root, f"memories/{model}/add/", 403)
+
+
+def test_the_page_of_a_memory_tells_the_job_and_its_attempts(memory: Memory) -> None:
+    failed(memory)
+    text = page(staff(*VIEWS), f"memories/memory/{memory.pk}/change/")
+    for expected in ("Failed", "not_audio", "Send audio as", "transcription", memory.owner.username):
+        assert expected in text
+
+
+@pytest.mark.parametrize("path", ["memories/memory/", "memories/memory/{pk}/change/", "memories/memory/{pk}/history/"])
+def test_content_is_hidden_from_staff_without_its_permission(path: str, memory: Memory) -> None:
+    text = page(staff(*VIEWS, "change_memory", "delete_memory"), path.format(pk=memory.pk))
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_content_is_hidden_on_the_way_to_erasing(memory: Memory) -> None:
+    text = page(staff(*VIEWS, "delete_memory"), f"memories/memory/{memory.pk}/delete/")
+    assert str(memory.pk) in text
+    assert not [secret for secret in SECRETS if secret in text]
+
+
+def test_content_is_not_found_by_searching_for_it(memory: Memory) -> None:
+    client = staff(*VIEWS, "view_content")
+    for words in ("private", "Maria"):
+        assert str(memory.pk) not in page(client, "memories/memory/", q=words)
+    assert str(memory.pk) in page(client, "memories/memory/", q=memory.owner.username)
+    assert str(memory.pk) in page(client, "memories/memory/", q=str(memory.pk))
+
+
+def test_who_may_see_content_sees_it_and_the_look_is_logged_without_it(
+    memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "memories.audit"):
+        text = page(staff(*VIEWS, "view_content"), f"memories/memory/{memory.pk}/change/")
+    assert not [secret for secret in SECRETS if secret not in text]
+    assert f"looked at the content of {memory.pk}" in caplog.text
+    assert not [secret for secret in SECRETS if secret in caplog.text]
+
+
+def test_sound_is_for_those_who_may_hear_it(memory: Memory, caplog: pytest.LogCaptureFixture) -> None:
+    path = f"memories/memory/{memory.pk}/audio/"
+    page(staff(*VIEWS), path, 403)
+    page(staff("view_content"), path, 403)
+    with caplog.at_level(logging.INFO, "memories.audit"):
+        answer = staff(*VIEWS, "view_content").get(f"/admin/{path}")
+    assert answer.getvalue() == wav((1.0, True))
+    assert answer["Content-Type"] == "audio/wav"
+    assert f"listened to {memory.pk}" in caplog.text
+    memory.audio.storage.delete(str(memory.audio))
+    page(staff(*VIEWS, "view_content"), path, 404)
+
+
+def test_what_people_wrote_is_shown_as_text(root: Client) -> None:
+    memory = make_memory(
+        title=SCRIPT, summary=SCRIPT, transcript=SCRIPT, tags=[SCRIPT], audio_filename=SCRIPT,
+        mood={"label": SCRIPT}, action_items=[{"text": SCRIPT}],
+    )  # fmt: skip
+    for path in ("memories/memory/", f"memories/memory/{memory.pk}/change/"):
+        text = page(root, path)
+        assert SCRIPT not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_tokens_show_no_secret(root: Client, memory: Memory) -> None:
+    _, secret = DeviceToken.objects.create(memory.owner, device="my phone")
+    text = page(root, "memories/devicetoken/")
+    assert "my phone" in text
+    assert secret[:15] not in text
+
+
+# --- what can be done ---
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_reprocessing_says_what_will_happen_and_then_happens(root: Client, memory: Memory, stage: Stage) -> None:
+    action = f"reprocess_from_{stage.value}"
+    text = act(root, "memory", action, memory.pk)
+    assert "1 of the selected" in text
+    assert "what people changed stays" in text
+    assert ("1.5 minutes of sound" in text) == (stage is Stage.TRANSCRIPTION)
+    memory.refresh_from_db()
+    assert memory.status == Status.READY  # nothing has happened yet
+    assert "Queued again: 1" in act(root, "memory", action, memory.pk, confirmed=True)
+    memory.refresh_from_db()
+    assert (memory.status, memory.stage) == (Status.QUEUED, stage)
+
+
+def test_what_cannot_be_reprocessed_is_named_with_its_reason(root: Client, memory: Memory) -> None:
+    without_audio = make_memory()
+    text = act(root, "memory", "reprocess_from_transcription", memory.pk, without_audio.pk)
+    assert "1 of the selected" in text
+    assert "Refused: 1" in text
+    assert "retention" in text
+    text = act(root, "memory", "reprocess_from_transcription", memory.pk, without_audio.pk, confirmed=True)
+    assert "Queued again: 1" in text
+    assert f"Not done for {without_audio.pk}" in text
+
+
+def test_a_dead_letter_is_requeued_and_shows_it(root: Client, memory: Memory) -> None:
+    letter = failed(memory)
+    assert "goes on from where it failed" in act(root, "deadletter", "requeue", letter.pk)
+    act(root, "deadletter", "requeue", letter.pk, confirmed=True)
+    letter.refresh_from_db()
+    memory.refresh_from_db()
+    assert (letter.resolution, memory.status) == ("requeued", Status.QUEUED)
+    assert "Requeued" in page(root, "memories/deadletter/")
+    assert str(memory.pk) not in page(root, "memories/deadletter/", state="open")
+
+
+def test_a_malformed_message_is_shown_and_cannot_be_requeued(root: Client) -> None:
+    letter = DeadLetter.objects.create(code="delivery_failed", body='{"half": ')
+    assert "{&quot;half&quot;: " in page(root, f"memories/deadletter/{letter.pk}/change/")
+    assert "None of the selected" in act(root, "deadletter", "requeue", letter.pk)
+    assert "Not done for" in act(root, "deadletter", "requeue", letter.pk, confirmed=True)
+
+
+def test_looking_is_not_doing(memory: Memory) -> None:
+    letter = failed(memory)
+    client = staff(*VIEWS)
+    for model, action, pk in (
+        ("memory", "reprocess_from_transcription", memory.pk),
+        ("deadletter", "requeue", letter.pk),
+    ):
+        assert f'value="{action}"' not in page(client, f"memories/{model}/{pk}/change/")
+        act(client, model, action, pk, confirmed=True)
+    memory.refresh_from_db()
+    assert memory.status == Status.FAILED
+
+
+def test_who_may_change_memories_finds_the_buttons_on_their_pages(memory: Memory) -> None:
+    letter = failed(memory)
+    client = staff(*VIEWS, "change_memory")
+    assert 'value="reprocess_from_analysis"' in page(client, f"memories/memory/{memory.pk}/change/")
+    assert 'value="requeue"' in page(client, f"memories/deadletter/{letter.pk}/change/")
+
+
+def test_forged_ids_change_nothing(root: Client, memory: Memory) -> None:
+    act(root, "memory", "reprocess_from_transcription", "nonsense", confirmed=True, status=400)
+    act(root, "memory", "reprocess_from_transcription", "0" * 32, confirmed=True)
+    memory.refresh_from_db()
+    assert memory.status == Status.READY
+
+
+def test_a_form_without_its_token_is_refused(memory: Memory) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    data = {"action": "reprocess_from_transcription", "_selected_action": str(memory.pk), "confirmed": "yes"}
+    assert client.post("/admin/memories/memory/", data).status_code == 403
+
+
+def test_erasing_one_takes_its_audio_along(memory: Memory) -> None:
+    storage, name = memory.audio.storage, str(memory.audio)
+    page(staff(*VIEWS), f"memories/memory/{memory.pk}/delete/", 403)
+    client = staff(*VIEWS, "delete_memory")
+    client.post(f"/admin/memories/memory/{memory.pk}/delete/", {"post": "yes"})
+    assert not Memory.objects.exists()
+    assert not storage.exists(name)
+
+
+def test_erasing_many_takes_their_audio_along(memory: Memory) -> None:
+    storage, name = memory.audio.storage, str(memory.audio)
+    client = staff(*VIEWS, "delete_memory")
+    data = {"action": "delete_selected", "_selected_action": str(memory.pk), "post": "yes"}
+    client.post("/admin/memories/memory/", data)
+    assert not Memory.objects.exists()
+    assert not storage.exists(name)
+
+
+def test_a_token_is_revoked_by_deleting_it(memory: Memory) -> None:
+    token, _ = DeviceToken.objects.create(memory.owner)
+    data = {"action": "delete_selected", "_selected_action": token.pk, "post": "yes"}
+    staff(*VIEWS, "delete_devicetoken").post("/admin/memories/devicetoken/", data)
+    assert not DeviceToken.objects.exists()
+
+
+# --- what it costs ---
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_a_list_takes_at_most_twelve_queries_however_long_it_is(
+    model: str, root: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(50):
+        memory = make_memory(transcript="Words.", tags=[f"tag{number}"])
+        Attempt.objects.create(memory=memory, stage="analysis", number=1, worker="w", lease_token=memory.pk, cost_usd=1)
+        DeadLetter.objects.create(memory=memory, stage="analysis", code="not_audio")
+        DeviceToken.objects.create(memory.owner)
+    with django_assert_max_num_queries(12):
+        page(root, f"memories/{model}/")
+
+
+def test_the_page_of_a_memory_takes_few_queries_however_much_it_holds(
+    root: Client, memory: Memory, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(30):
+        Attempt.objects.create(memory=memory, stage="analysis", number=number, worker="w", lease_token=memory.pk)
+        DeadLetter.objects.create(memory=memory, stage="analysis", code="not_audio")
+    with django_assert_max_num_queries(16):
+        page(root, f"memories/memory/{memory.pk}/change/")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"status__exact": "FAILED"}, {"stage__exact": "transcription"}, {"error_code": "not_audio"}, {"dead": "yes"}],
+)
+def test_filters_find_what_failed(root: Client, memory: Memory, query: dict[str, str]) -> None:
+    other = make_memory(transcript="Fine.")
+    failed(memory)
+    text = page(root, f"memories/memory/?{urlencode(query)}")
+    assert str(memory.pk) in text
+    assert str(other.pk) not in text
