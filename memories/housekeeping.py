@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from django.core.files.storage import Storage, default_storage
 from django.utils import timezone
 
 from memories.models import FINISHED, DeviceToken, Memory
+from memories.processing import WORKSPACE
 
 ORPHAN_AGE = timedelta(hours=1)  # younger objects may belong to a capture that has not written its row yet
+LEFTOVER_AGE = 3600.0  # seconds
 BATCH = 500
 
 logger = logging.getLogger(__name__)
@@ -26,14 +29,14 @@ logger = logging.getLogger(__name__)
 class HousekeepingReport:
     orphans: int  # objects that no row knows
     expired_audio: int  # recordings past AUDIO_RETENTION_DAYS
-    broken_uploads: int  # temporary files of requests that were killed
+    leftovers: int  # temporary files of processes that were killed
     expired_tokens: int
 
 
 def tidy() -> HousekeepingReport:
     """Delete what nobody can reach any more. Walks the storage: once an hour is plenty."""
     return HousekeepingReport(
-        delete_orphans(default_storage), expire_audio(), delete_broken_uploads(), delete_expired_tokens()
+        delete_orphans(default_storage), expire_audio(), delete_leftovers(), delete_expired_tokens()
     )
 
 
@@ -80,14 +83,19 @@ def expire_audio() -> int:
     return count
 
 
-def delete_broken_uploads() -> int:
-    """Temporary files that a killed process left."""
-    count = 0
-    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*.upload*"):
-        if path.stat().st_mtime < time.time() - 24 * 3600:
-            path.unlink(missing_ok=True)
-            count += 1
-    return count
+def delete_leftovers() -> int:
+    """What a killed process left: temporary files of an upload, the workspace of a job."""
+    folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    left = [path for path in (*folder.glob("*.upload*"), *folder.glob(f"{WORKSPACE}*")) if _is_left(path)]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    return len(left)
+
+
+def _is_left(path: Path) -> bool:
+    """Whoever is at work writes into it far more often than that."""
+    newest = max((p.stat().st_mtime for p in (path, *path.glob("*")) if p.exists()), default=time.time())
+    return newest < time.time() - LEFTOVER_AGE
 
 
 def delete_expired_tokens() -> int:

@@ -33,6 +33,7 @@ from memories.transcripts import in_recording_time, join
 from memories.types import Clip, TranscriptResult
 
 CONTEXT = 200  # characters of the chunk before, given to the transcriber for continuity
+WORKSPACE = "work-"  # a killed worker leaves one, with the sound in it: housekeeping deletes it
 DECODING = 0.05  # of the progress bar
 MAX_RETRY_SECONDS = 3600.0
 
@@ -84,7 +85,7 @@ def transcribe(run: Run, should_stop: StopSign) -> None:
     if run.memory.edited("transcript"):  # a person's words stand: nothing to be had from the sound
         run.finish_transcription(Transcript.objects.get(memory=run.memory).as_result())
         return
-    with TemporaryDirectory(prefix="memories-") as folder:
+    with TemporaryDirectory(prefix=WORKSPACE, dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         sound = normalized_audio(run, Path(folder), should_stop)
         cuts = audio.split(sound, max_seconds=ports.transcriber().limits.max_seconds)
         saved = run.chunks()

@@ -225,14 +225,16 @@ def test_audio_of_a_memory_that_is_not_finished_does_not_expire(memory: Memory) 
     assert path.exists()
 
 
-def test_what_a_killed_upload_left_is_deleted_after_a_day(settings: Any) -> None:
-    old, new = (Path(settings.FILE_UPLOAD_TEMP_DIR) / name for name in ("old.upload.wav", "new.upload.wav"))
-    for path in (old, new):
-        path.write_bytes(b"half")
-    os.utime(old, (time.time() - 2 * 24 * 3600,) * 2)
-    assert housekeeping.tidy().broken_uploads == 1
-    assert new.exists()
-    assert not old.exists()
+def test_what_a_killed_process_left_is_deleted_and_what_is_at_work_stays(settings: Any) -> None:
+    folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    long_ago = (time.time() - 2 * 3600,) * 2
+    for name in ("old.upload.wav", "new.upload.wav", "work-old/sound.wav", "work-busy/sound.wav"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"sound")
+    for name in ("old.upload.wav", "work-old/sound.wav", "work-old", "work-busy"):
+        os.utime(folder / name, long_ago)
+    assert housekeeping.tidy().leftovers == 2
+    assert sorted(path.name for path in folder.iterdir()) == ["new.upload.wav", "work-busy"]
 
 
 def test_expired_tokens_are_deleted(owner: User) -> None:
