@@ -115,14 +115,18 @@ STORAGES: dict[str, Any] = {
         "BACKEND": "memories.storage.DurableFileSystemStorage",
         "OPTIONS": {"location": DATA_DIR / "audio", "file_permissions_mode": 0o600},
     },
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    # At home nobody should have to run collectstatic; in production the names are hashed and cached for ever.
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
 }
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = not PRODUCTION  # at home nobody should have to run collectstatic
+WHITENOISE_USE_FINDERS = not PRODUCTION
 if not PRODUCTION:
     STATIC_ROOT.mkdir(exist_ok=True)  # else WhiteNoise warns at each start
-WHITENOISE_MANIFEST_STRICT = PRODUCTION
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
