@@ -1,3 +1,7 @@
 """What staff see: each job, why it stands where it stands, and how to set it going again. Content by permission."""
 
+from django.contrib import admin
+
 from memories.admin import jobs, memory, tokens  # noqa: F401  (each registers its models)
+
+admin.site.site_header = admin.site.site_title = "Memories: for staff"

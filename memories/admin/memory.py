@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet, Sum
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -60,7 +61,18 @@ class DeadLetterInline(ReadOnlyInline):
 
 @admin.register(Memory)
 class MemoryAdmin(ReadOnlyAdmin):
-    list_display = ["id", "owner", "status", "stage", "age", "attempts", "error_code", "minutes", "cost", "dead_letter"]
+    list_display = [
+        "short_id",
+        "owner",
+        "status",
+        "stage",
+        "age",
+        "attempts",
+        "error_code",
+        "minutes",
+        "cost",
+        "dead_letter",
+    ]
     list_filter = [
         "status",
         "stage",
@@ -85,7 +97,7 @@ class MemoryAdmin(ReadOnlyAdmin):
     ]
     recording_fields = [
         ("audio_content_type", "audio_size", "duration_seconds"),
-        ("audio_sha256", "audio_expires_at"),
+        ("audio_sha256", "expires"),
         "audio_damage",
     ]
     content_fields = [
@@ -102,7 +114,7 @@ class MemoryAdmin(ReadOnlyAdmin):
     readonly_fields = [
         "status_detail",
         "next_step",
-        "audio_expires_at",
+        "expires",
         "tags_shown",
         "mood_shown",
         "action_items_shown",
@@ -193,6 +205,14 @@ class MemoryAdmin(ReadOnlyAdmin):
             self.delete_model(request, memory)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
+
+    @admin.display(description="id")
+    def short_id(self, memory: Memory) -> str:
+        return str(memory.pk)[:8]
+
+    @admin.display(description="audio expires")
+    def expires(self, memory: Memory) -> str:
+        return date_format(memory.audio_expires_at)
 
     @admin.display(ordering="created_at")
     def age(self, memory: Memory) -> str:
