@@ -75,11 +75,11 @@ class Cut:
 def probe(file: BinaryIO) -> Probe:
     """What this file is. Cheap: reads the header and the first samples. Raises EmptyUpload, NotAudio or NoSound."""
     with opened(file) as (container, stream):
-        found = any(frame.samples for frame in _first_frames(container, stream))
-        if not found:
-            raise NoSound
+        decoder = _Decoder(container, stream, max_packets=PROBE_PACKETS)
+        if not any(frame.samples for frame in decoder.frames()):
+            raise NotAudio if decoder.errors else NoSound
         content_type, extension = _type_of(container)
-        return Probe(content_type, extension, _claimed_seconds(container, stream))
+        return Probe(content_type, extension, _claimed_seconds(file, container, stream))
 
 
 def normalize(
@@ -92,22 +92,22 @@ def normalize(
 ) -> NormalizedAudio:
     """Decode, level and resample into a WAV file at `target`, in bounded memory; of a damaged file, what is there.
 
+    `on_progress` is called all along, with 0.0 where the length is not known.
+
     Raises EmptyUpload, NotAudio, NoSound, TooLong (by what was decoded) or TooCostly (CPU time of this thread).
     """
     with opened(file) as (container, stream), wave.open(str(target), "wb") as sink:
         sink.setparams((1, 2, RATE, 0, "NONE", ""))
-        claimed = _claimed_seconds(container, stream)
-        decoder = _Decoder(container, stream)
-        written, started = 0, time.thread_time()
+        claimed = _claimed_seconds(file, container, stream)
+        decoder = _Decoder(container, stream, max_cpu_seconds=max_cpu_seconds)
+        written = 0
         for samples in _levelled(decoder.resampled()):
             written += len(samples) // 2
             if written > max_seconds * RATE:
                 raise TooLong(f"The recording is longer than the {max_seconds / 3600:g} hours that this service takes.")
-            if time.thread_time() - started > max_cpu_seconds:
-                raise TooCostly
             sink.writeframes(samples)
-            if on_progress and claimed:
-                on_progress(min(1.0, written / RATE / claimed))
+            if on_progress:
+                on_progress(min(1.0, written / RATE / claimed) if claimed else 0.0)
     seconds = written / RATE
     if not written:
         raise NotAudio if decoder.errors else NoSound
@@ -159,25 +159,30 @@ def opened(file: BinaryIO) -> Iterator[tuple[InputContainer, AudioStream]]:
         yield container, container.streams.audio[0]
 
 
-def _first_frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    decoder = _Decoder(container, stream, max_packets=PROBE_PACKETS)
-    yield from decoder.frames()
-
-
 class _Decoder:
-    """Frames of a stream, past what cannot be decoded; `errors` counts that."""
+    """Frames of a stream, past what cannot be decoded; `errors` counts that. Raises TooCostly."""
 
-    def __init__(self, container: InputContainer, stream: AudioStream, *, max_packets: int | None = None) -> None:
-        self.container, self.stream, self.max_packets = container, stream, max_packets
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: AudioStream,
+        *,
+        max_packets: int | None = None,
+        max_cpu_seconds: float = MAX_CPU_SECONDS,
+    ) -> None:
+        self.container, self.stream = container, stream
+        self.max_packets, self.max_cpu_seconds = max_packets, max_cpu_seconds
         self.errors = 0
 
     def frames(self) -> Iterator[AudioFrame]:
         import av
 
         packets = self.container.demux(self.stream)
-        count = 0
+        count, started = 0, time.thread_time()
         while self.max_packets is None or count < self.max_packets:
             count += 1
+            if time.thread_time() - started > self.max_cpu_seconds:  # packets without a sample in them cost, too
+                raise TooCostly
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError:  # the container itself is broken here: there is no way to go on
@@ -197,14 +202,16 @@ class _Decoder:
     def resampled(self) -> Iterator[AudioFrame]:
         import av
 
-        resampler = self._resampler()
+        resampler, shape = self._resampler(), None
         for frame in self.frames():
+            if shape != (shape := (frame.sample_rate, frame.layout.name, frame.format.name)):
+                yield from resampler.resample(None)  # sound may change its rate or channels in mid-stream
+                resampler = self._resampler()
             try:
                 yield from resampler.resample(frame)
-            except (av.error.FFmpegError, ValueError):  # the format changed in mid-stream: go on with the new one
+            except (av.error.FFmpegError, ValueError):  # damaged bytes may claim 33 channels
                 self.errors += 1
                 resampler = self._resampler()
-                yield from resampler.resample(frame)
         yield from resampler.resample(None)
 
     @staticmethod
@@ -253,14 +260,26 @@ def _level_graph() -> Graph:
     return graph
 
 
-def _claimed_seconds(container: InputContainer, stream: AudioStream) -> float | None:
-    """What the header says. Streams without a header (AAC, AMR) say nothing: FFmpeg guesses from the bit rate."""
-    if container.format.name in ("aac", "amr"):
+def _claimed_seconds(file: BinaryIO, container: InputContainer, stream: AudioStream) -> float | None:
+    """What the header says. Where there is none (AAC, AMR, many MP3s), FFmpeg guesses from the bit rate: no claim."""
+    if container.format.name in ("aac", "amr") or (container.format.name == "mp3" and not _has_mp3_header(file)):
         return None
     seconds = container.duration / 1_000_000 if container.duration else 0.0
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     return seconds if 0 < seconds < SANE_SECONDS else None
+
+
+def _has_mp3_header(file: BinaryIO) -> bool:
+    """Whether a Xing, Info or VBRI frame follows the ID3v2 tag (https://id3.org/id3v2.4.0-structure, section 3.1)."""
+    position = file.tell()  # FFmpeg reads on from here
+    file.seek(0)
+    tag = file.read(10)
+    size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=False))
+    file.seek(10 + size if tag.startswith(b"ID3") else 0)
+    beginning = file.read(4096)
+    file.seek(position)
+    return any(name in beginning for name in (b"Xing", b"Info", b"VBRI"))
 
 
 def _damage(file: BinaryIO, decoder: _Decoder, seconds: float, claimed: float | None) -> str | None:

@@ -91,7 +91,7 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
         audio.probe(io.BytesIO(playlist.encode()))
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.glob("[ct]r*_*") if path.suffix != ".txt"))
+@pytest.mark.parametrize("name", sorted(path.name for kind in ("corrupt_*", "trunc_*") for path in SAMPLES.glob(kind)))
 def test_damage_is_reported_and_what_could_be_saved_is_kept(name: str, tmp_path: Path) -> None:
     sound = normalized(name, tmp_path)
     assert sound.damage
@@ -100,6 +100,77 @@ def test_damage_is_reported_and_what_could_be_saved_is_kept(name: str, tmp_path:
 
 def test_there_are_damaged_samples() -> None:
     assert len(list(SAMPLES.glob("trunc_*"))) >= 4
+    assert list(SAMPLES.glob("corrupt_*"))
+
+
+def test_a_recording_of_an_instant_is_whole(tmp_path: Path) -> None:
+    sound = normalized("short_80ms.wav", tmp_path)
+    assert sound.seconds == pytest.approx(0.08, abs=0.01)
+    assert sound.damage is None
+
+
+def test_a_frame_that_claims_33_channels_is_damage_and_no_crash(tmp_path: Path) -> None:
+    content = bytearray((SAMPLES / "speech_en.aac").read_bytes())
+    for place, byte in ((1470, 212), (1520, 173), (1525, 178)):  # found by changing bytes at random
+        content[place] = byte
+    sound = audio.normalize(io.BytesIO(content), tmp_path / "x.wav", max_seconds=DAY)
+    assert sound.damage
+    assert sound.seconds > 19.0
+
+
+def encoded(format_: str, codec: str, samples: bytes, rate: int = 16_000, **options: str) -> bytes:
+    """Mono s16 samples at 16 kHz in another format."""
+    import av
+
+    target = io.BytesIO()
+    with av.open(target, "w", format=format_, options={"write_xing": "0"} if format_ == "mp3" else {}) as sink:
+        stream = sink.add_stream(codec, rate=rate, layout="mono", options=options)
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame(format="s16", layout="mono", samples=len(samples) // 2)
+        frame.rate = 16_000
+        frame.planes[0].update(samples)
+        resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate, frame_size=1152)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            sink.mux(stream.encode(part))
+        sink.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def test_a_guess_from_the_bit_rate_is_no_claim(tmp_path: Path) -> None:
+    """An MP3 without a header that begins with silence: FFmpeg takes it for far longer than it is."""
+    speech = normalized("speech_en.flac", tmp_path).path.read_bytes()[44:]
+    content = encoded("mp3", "libmp3lame", bytes(20 * 32_000) + speech * 2, flags="+qscale", global_quality="590")
+    assert audio.probe(io.BytesIO(content)).seconds is None
+    sound = audio.normalize(io.BytesIO(content), tmp_path / "x.wav", max_seconds=DAY)
+    assert sound.seconds == pytest.approx(59.9, abs=0.2)
+    assert sound.damage is None
+
+
+def test_sound_that_changes_its_rate_on_the_way_is_no_damage(tmp_path: Path) -> None:
+    speech = normalized("speech_en.flac", tmp_path).path.read_bytes()[44:]
+    content = encoded("adts", "aac", speech) + encoded("adts", "aac", speech, rate=44_100)
+    sound = audio.normalize(io.BytesIO(content), tmp_path / "x.wav", max_seconds=DAY)
+    assert sound.seconds == pytest.approx(2 * 19.95, abs=0.3)
+    assert sound.damage is None
+
+
+def junk_frames(count: int) -> bytes:
+    """AAC frames with a true header and nonsense in them."""
+    first = (SAMPLES / "speech_en.aac").read_bytes()
+    length = (first[3] & 3) << 11 | first[4] << 3 | first[5] >> 5
+    return (first[:7] + b"\xff" * (length - 7)) * count
+
+
+def test_frames_that_hold_nothing_are_not_audio_to_probe_and_normalize_alike(tmp_path: Path) -> None:
+    with pytest.raises(NotAudio):
+        audio.probe(io.BytesIO(junk_frames(50)))
+    with pytest.raises(NotAudio):
+        audio.normalize(io.BytesIO(junk_frames(50)), tmp_path / "x.wav", max_seconds=DAY)
+
+
+def test_work_that_yields_no_sound_is_bounded_too(tmp_path: Path) -> None:
+    with pytest.raises(TooCostly):
+        audio.normalize(io.BytesIO(junk_frames(50)), tmp_path / "x.wav", max_seconds=DAY, max_cpu_seconds=0.0)
 
 
 def test_the_limit_counts_what_was_decoded(tmp_path: Path) -> None:
@@ -137,6 +208,15 @@ def test_what_progress_raises_passes_through(tmp_path: Path) -> None:
 
     with (SAMPLES / "speech_en.ogg").open("rb") as file, pytest.raises(Interrupted):
         audio.normalize(file, tmp_path / "x.wav", max_seconds=DAY, on_progress=stop)
+
+
+def test_progress_is_called_where_the_length_is_unknown(tmp_path: Path) -> None:
+    """It keeps the lease of the worker, and stops it when it is told to."""
+    seen: list[float] = []
+    with (SAMPLES / "speech_en_mediarecorder.webm").open("rb") as file:
+        audio.normalize(file, tmp_path / "x.wav", max_seconds=DAY, on_progress=seen.append)
+    assert len(seen) > 5
+    assert set(seen) == {0.0}
 
 
 def test_progress_ends_at_one(tmp_path: Path) -> None:
