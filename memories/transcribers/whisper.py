@@ -6,6 +6,7 @@ import hashlib
 import math
 import threading
 import wave
+from decimal import Decimal
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -82,7 +83,7 @@ class WhisperTranscriber(Transcriber):
             language=info.language if segments else None,  # of silence it is a guess
             segments=tuple(segments),
             model=self.name,
-            usage=Usage(seconds=clip.seconds, cost_usd=None),
+            usage=Usage(seconds=clip.seconds, cost_usd=Decimal(0)),
         )
 
     def check(self) -> list[str]:
