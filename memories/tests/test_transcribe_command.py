@@ -76,6 +76,15 @@ def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     assert "No such file" in transcribe(str(tmp_path / "none.wav"), code=1)[1]
 
 
+def test_a_progress_bar_is_shown_off_a_terminal_only_when_asked_for(
+    note: Path, transcriber: FakeTranscriber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transcribe(str(note))
+    assert capsys.readouterr().err == ""
+    transcribe("--progress", str(note))
+    assert "note.wav:" in capsys.readouterr().err
+
+
 def test_an_empty_folder_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="There is no file") as caught:
         transcribe(str(tmp_path))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import BooleanOptionalAction
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,13 +29,26 @@ class Command(ExampleCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="A recording, or a folder of them.")
         parser.add_argument("--format", choices=sorted(exports.CONTENT_TYPES), default="txt")
         parser.add_argument("--language", help="ISO 639-1, such as en or es; detected where it is not given.")
+        parser.add_argument(
+            "--progress",
+            action=BooleanOptionalAction,
+            help="A progress bar on the error stream; by itself, where that is a terminal.",
+        )
 
-    def handle(self, *args: Any, paths: list[Path], format: str, language: str | None, **options: Any) -> None:  # noqa: A002
+    def handle(
+        self,
+        *args: Any,
+        paths: list[Path],
+        format: str,  # noqa: A002 (the word people use)
+        language: str | None,
+        progress: bool | None,
+        **options: Any,
+    ) -> None:
         files = list(_files(paths))
         failed = 0
         for path in files:
             try:
-                transcript = self.transcribe(path, language)
+                transcript = self.transcribe(path, language, progress)
             except (MemoriesError, OSError) as error:
                 failed += 1
                 next_step = getattr(error, "next_step", "Check the path and your right to read it.")
@@ -46,10 +60,14 @@ class Command(ExampleCommand):
         if failed:
             raise SystemExit(1)
 
-    def transcribe(self, path: Path, language: str | None) -> TranscriptResult:
+    def transcribe(self, path: Path, language: str | None, progress: bool | None) -> TranscriptResult:
         transcriber = ports.transcriber()
         results: list[TranscriptResult] = []
-        with TemporaryDirectory(prefix="memories-") as folder, path.open("rb") as file, _bar(path.name) as bar:
+        with (
+            TemporaryDirectory(prefix="memories-") as folder,
+            path.open("rb") as file,
+            _bar(path.name, progress) as bar,
+        ):
             sound = audio.normalize(
                 file, Path(folder) / "sound.wav", max_seconds=settings.MEMORIES_MAX_AUDIO_HOURS * 3600
             )
@@ -75,12 +93,17 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def _bar(name: str) -> Any:
-    """Seconds of sound, on the error stream, and only where that is a terminal."""
+def _bar(name: str, wanted: bool | None) -> Any:
+    """Seconds of sound, on the error stream; None: only where that is a terminal."""
     from tqdm import tqdm
 
     return tqdm(
-        desc=name, unit="s", disable=None, file=sys.stderr, leave=False, bar_format="{desc}: {percentage:3.0f}%|{bar}|"
+        desc=name,
+        unit="s",
+        disable=None if wanted is None else not wanted,
+        file=sys.stderr,
+        leave=False,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}|",
     )
 
 
