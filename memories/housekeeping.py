@@ -7,7 +7,8 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from posixpath import join
 
@@ -20,6 +21,7 @@ from memories.processing import WORKSPACE
 
 ORPHAN_AGE = timedelta(hours=1)  # younger objects may belong to a capture that has not written its row yet
 LEFTOVER_AGE = 3600.0  # seconds
+FEW_ORPHANS = 10  # so many may be deleted whatever else there is
 BATCH = 500
 
 logger = logging.getLogger(__name__)
@@ -41,15 +43,30 @@ def tidy() -> HousekeepingReport:
 
 
 def delete_orphans(storage: Storage) -> int:
-    """Objects under audio/ that no memory names: a crash between storing and writing the row leaves one."""
-    before, count = timezone.now() - ORPHAN_AGE, 0
-    batch: list[str] = []
-    for name in _walk(storage, "audio"):
-        batch.append(name)
-        if len(batch) == BATCH:
-            count += _delete_unknown(storage, batch, before)
-            batch = []
-    return count + _delete_unknown(storage, batch, before)
+    """Objects under audio/ that no memory names: a crash between storing and writing the row leaves one.
+
+    Where most objects are unknown, that was no crash but another database on the same folder: nothing is deleted.
+    """
+    before = timezone.now() - ORPHAN_AGE
+    orphans: list[str] = []
+    known = 0
+    for names in _batches(_walk(storage, "audio")):
+        found = set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))
+        known += len(found)
+        orphans += [name for name in names if name not in found and storage.get_modified_time(name) < before]
+    if len(orphans) > max(FEW_ORPHANS, known):
+        logger.error("%d of %d objects have no row: is this their database?", len(orphans), len(orphans) + known)
+        return 0
+    for name in orphans:
+        storage.delete(name)
+    if orphans:
+        logger.warning("Deleted %d objects that no memory names.", len(orphans))
+    return len(orphans)
+
+
+def _batches(names: Iterator[str]) -> Iterator[list[str]]:
+    while batch := list(islice(names, BATCH)):
+        yield batch
 
 
 def _walk(storage: Storage, folder: str) -> Iterator[str]:
@@ -60,16 +77,6 @@ def _walk(storage: Storage, folder: str) -> Iterator[str]:
     yield from (join(folder, name) for name in files)
     for name in folders:
         yield from _walk(storage, join(folder, name))
-
-
-def _delete_unknown(storage: Storage, names: list[str], before: datetime) -> int:
-    known = set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))
-    orphans = [name for name in names if name not in known and storage.get_modified_time(name) < before]
-    for name in orphans:
-        storage.delete(name)
-    if orphans:
-        logger.warning("Deleted %d objects that no memory names.", len(orphans))
-    return len(orphans)
 
 
 def expire_audio() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from memories import leases, ports
@@ -20,6 +20,7 @@ from memories.models import RUNNING, UNFINISHED, DeadLetter, Memory, Stage, Stat
 from memories.queues.base import DeadMessage
 
 RING_AGAIN = timedelta(minutes=5)  # a queued row that was rung for, and that nobody came for
+RING_BATCH = 1000  # in one sweep; the next one goes on
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,8 @@ def ring_again() -> int:
     now = timezone.now()
     unknown = Q(enqueued_at__isnull=True) | Q(enqueued_at__lte=now - RING_AGAIN)
     waiting = Memory.objects.filter(unknown, status=Status.QUEUED).due(now)
-    return sum(ring(memory_id) for memory_id in waiting.values_list("pk", flat=True))
+    oldest = waiting.order_by(F("enqueued_at").asc(nulls_first=True)).values_list("pk", flat=True)
+    return sum(ring(memory_id) for memory_id in oldest[:RING_BATCH])
 
 
 def record_dead_letters() -> int:

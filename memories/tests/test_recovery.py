@@ -207,6 +207,15 @@ def test_an_object_without_a_row_is_deleted_once_it_is_old_enough(memory: Memory
     assert not orphan.exists()
 
 
+def test_a_folder_that_belongs_to_another_database_is_left_alone(
+    memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [stored(f"audio/2026/01/01/{number}.wav", hours_old=2) for number in range(11)]
+    assert housekeeping.tidy().orphans == 0
+    assert all(path.exists() for path in paths)
+    assert "is this their database?" in caplog.text
+
+
 def test_audio_past_its_retention_is_deleted_and_the_memory_stays(memory: Memory, settings: Any) -> None:
     path = stored("audio/2026/01/01/old.wav")
     old = timezone.now() - timedelta(days=settings.AUDIO_RETENTION_DAYS + 1)
