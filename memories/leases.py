@@ -72,7 +72,8 @@ def claim(memory_id: uuid.UUID, *, worker: str) -> Claim:
         )
         if taken:
             return Claim(Answer.CLAIMED, _open_run(memory_id, token, worker))
-    give_up(row, WorkerLost())  # due, and yet not taken: its attempts are spent
+    # Asked anew, not concluded: between the two statements another worker may have handed the memory back.
+    give_up(row.filter(attempts__gte=settings.MEMORIES_MAX_ATTEMPTS), WorkerLost())
     return _refused(memory_id, now)
 
 

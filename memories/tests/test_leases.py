@@ -173,6 +173,23 @@ def test_a_worker_that_dies_at_every_attempt_fails_the_memory(memory: Memory) ->
     assert memory.dead_letters.count() == 1
 
 
+def test_a_memory_that_comes_back_while_a_claim_is_refused_is_not_given_up(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = claimed(memory)
+    give_up = leases.give_up
+
+    def hand_back_first(*args: Any, **kwargs: Any) -> int:
+        run.hand_back()  # between the two statements of the other claim
+        return give_up(*args, **kwargs)
+
+    monkeypatch.setattr(leases, "give_up", hand_back_first)
+    leases.claim(memory.pk, worker="other")
+    memory.refresh_from_db()
+    assert memory.status == Status.QUEUED
+    assert not memory.dead_letters.exists()
+
+
 def test_handing_back_costs_no_attempt(memory: Memory) -> None:
     claimed(memory).hand_back()
     memory.refresh_from_db()
