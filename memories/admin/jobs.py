@@ -7,19 +7,12 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from memories import recovery
-from memories.admin.base import ReadOnlyAdmin, age, run_confirmed
-from memories.models import Attempt, DeadLetter, Memory, Stage
-
-
-def memory_link(memory_id: Any) -> SafeString | str:
-    if memory_id is None:
-        return "none"
-    return format_html('<a href="{}">{}</a>', reverse("admin:memories_memory_change", args=[memory_id]), memory_id)
+from memories.admin.base import ReadOnlyAdmin, age, memory_link
+from memories.admin.confirm import Refused, Work, minutes_to_transcribe, run_confirmed
+from memories.models import Attempt, DeadLetter, Stage
 
 
 @admin.register(Attempt)
@@ -36,7 +29,7 @@ class AttemptAdmin(ReadOnlyAdmin):
         "cost_usd",
     ]
     list_filter = ["outcome", "stage", ("error_code", admin.AllValuesFieldListFilter), "started_at"]
-    search_fields = ["memory__id", "worker"]
+    search_fields = ["memory__id", "memory__owner__username", "worker"]
     exclude = ["memory", "lease_token"]
     readonly_fields = ["memory_shown", "took"]
 
@@ -70,7 +63,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_display = ["id", "code", "memory_shown", "stage", "age", "resolved_at", "resolution"]
     list_filter = [OpenFilter, ("code", admin.AllValuesFieldListFilter), "stage", "created_at"]
     list_select_related = ["memory"]
-    search_fields = ["memory__id", "code"]
+    search_fields = ["memory__id", "memory__owner__username", "code"]
     exclude = ["memory"]
     readonly_fields = ["memory_shown", "next_step"]
     actions = ["requeue"]
@@ -84,19 +77,8 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Requeue", permissions=["requeue"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
-        return run_confirmed(
-            self,
-            request,
-            queryset.select_related("memory"),
-            action="requeue",
-            title="Requeue these dead letters?",
-            check=_check,
-            run=lambda letter: recovery.requeue(letter.pk),
-            consequences=lambda letters: [
-                "Each memory goes on from where it failed; what was transcribed already is not transcribed again.",
-                "Its dead letters are marked as resolved.",
-            ],
-        )
+        work = Work("requeue", "Requeue these dead letters?", _check, _requeue, _consequences)
+        return run_confirmed(self, request, queryset.select_related("memory"), work)
 
     @admin.display(description="memory")
     def memory_shown(self, letter: DeadLetter) -> SafeString | str:
@@ -108,6 +90,23 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
 
 def _check(letter: DeadLetter) -> None:
+    if letter.resolved_at:
+        raise Refused("It is resolved already.")
     if letter.memory is None:
-        raise Memory.DoesNotExist
-    recovery.check_reprocessable(letter.memory, Stage(letter.stage))
+        raise Refused("There is no memory to work on: the message named none, or it was erased.")
+    recovery.check_reprocessable(letter.memory, Stage(letter.memory.stage))
+
+
+def _requeue(letter: DeadLetter) -> None:
+    _check(DeadLetter.objects.select_related("memory").get(pk=letter.pk))  # somebody else may have been faster
+    recovery.requeue(letter.pk)
+
+
+def _consequences(letters: list[DeadLetter]) -> list[str]:
+    memories = {letter.memory.pk: letter.memory for letter in letters if letter.memory}.values()
+    unheard = [memory for memory in memories if memory.stage == Stage.TRANSCRIPTION]
+    return [
+        "Each memory goes on from where it failed; what was transcribed already is not transcribed again.",
+        f"At most: {minutes_to_transcribe(unheard)}",
+        "What people changed stays for good. The dead letters are marked as resolved.",
+    ]

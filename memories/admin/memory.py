@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
@@ -17,13 +16,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from memories import privacy, recovery
-from memories.admin.base import ReadOnlyAdmin, ReadOnlyInline, age, run_confirmed
+from memories.admin.base import ReadOnlyAdmin, age, audit
+from memories.admin.confirm import Work, minutes_to_transcribe, run_confirmed
+from memories.admin.erasing import ErasingAdmin
+from memories.admin.inlines import AttemptInline, DeadLetterInline
 from memories.models import Attempt, DeadLetter, Memory, Stage, Tag, Transcript
 
 VIEW_CONTENT = "memories.view_content"
 HIDDEN = "Hidden: it needs the permission “Can see the words and hear the sound of people's memories”."
-
-audit = logging.getLogger("memories.audit")
 
 
 class OpenDeadLetterFilter(admin.SimpleListFilter):
@@ -40,27 +40,8 @@ class OpenDeadLetterFilter(admin.SimpleListFilter):
         return queryset.filter(is_open if self.value() == "yes" else ~is_open)
 
 
-class AttemptInline(ReadOnlyInline):
-    model = Attempt
-    fields = ["number", "stage", "outcome", "started_at", "seconds", "error_code", "model_used", "cost_usd", "worker"]
-    readonly_fields = ["seconds", "model_used"]
-
-    @admin.display(description="seconds")
-    def seconds(self, attempt: Attempt) -> str:
-        return f"{attempt.seconds:.1f}" if attempt.seconds is not None else ""
-
-    @admin.display(description="model")
-    def model_used(self, attempt: Attempt) -> str:
-        return attempt.model
-
-
-class DeadLetterInline(ReadOnlyInline):
-    model = DeadLetter
-    fields = ["code", "stage", "created_at", "resolved_at", "resolution"]
-
-
 @admin.register(Memory)
-class MemoryAdmin(ReadOnlyAdmin):
+class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
     list_display = [
         "short_id",
         "owner",
@@ -94,6 +75,7 @@ class MemoryAdmin(ReadOnlyAdmin):
         ("error_code", "error_detail", "next_step"),
         ("attempts", "next_attempt_at", "enqueued_at", "lease_expires_at"),
         ("recorded_at", "created_at", "updated_at"),
+        "records",
     ]
     recording_fields = [
         ("audio_content_type", "audio_size", "duration_seconds"),
@@ -114,6 +96,7 @@ class MemoryAdmin(ReadOnlyAdmin):
     readonly_fields = [
         "status_detail",
         "next_step",
+        "records",
         "expires",
         "tags_shown",
         "mood_shown",
@@ -126,7 +109,9 @@ class MemoryAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Memory]:
         memories: QuerySet[Memory] = super().get_queryset(request)
         unresolved = DeadLetter.objects.unresolved().filter(memory=OuterRef("pk"))
-        return memories.annotate(spent=Sum("attempt_log__cost_usd"), has_dead_letter=Exists(unresolved))
+        paid = Attempt.objects.filter(memory=OuterRef("pk")).order_by().values("memory")
+        spent = Subquery(paid.annotate(spent=Sum("cost_usd")).values("spent"))
+        return memories.annotate(spent=spent, has_dead_letter=Exists(unresolved))
 
     def get_fieldsets(self, request: HttpRequest, obj: Memory | None = None) -> Any:
         content = self.content_fields if may_see_content(request.user) else ["hidden"]
@@ -140,9 +125,12 @@ class MemoryAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {**(extra_context or {}), "may_requeue": self.has_requeue_permission(request)}
-        if may_see_content(request.user) and self.has_view_permission(request):
-            audit.info("%s looked at the content of %s", request.user.pk, object_id)
         return super().change_view(request, object_id, form_url, context)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        if may_see_content(request.user):
+            audit.info("%s looked at the content of %s", request.user.pk, context["original"].pk)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         listen = path("<uuid:pk>/audio/", self.admin_site.admin_view(self.listen), name="memories_memory_audio")
@@ -170,23 +158,20 @@ class MemoryAdmin(ReadOnlyAdmin):
 
     def _reprocess(self, request: HttpRequest, queryset: QuerySet[Memory], stage: Stage) -> HttpResponse | None:
         def consequences(memories: list[Memory]) -> list[str]:
-            seconds = sum(memory.duration_seconds or 0 for memory in memories)
-            sound = f"{seconds / 60:.1f} minutes of sound will be transcribed again."
+            again = stage is Stage.TRANSCRIPTION
             return [
-                sound if stage is Stage.TRANSCRIPTION else "Nothing is transcribed again: the words are there.",
+                minutes_to_transcribe(memories) if again else "Nothing is transcribed again: the words are there.",
                 "What they hold now stays until it is replaced; what people changed stays for good.",
             ]
 
-        return run_confirmed(
-            self,
-            request,
-            queryset,
+        work = Work(
             action=f"reprocess_from_{stage.value}",
             title=f"Reprocess from {stage.value}?",
             check=lambda memory: recovery.check_reprocessable(memory, stage),
             run=lambda memory: recovery.reprocess(memory.pk, stage=stage),
             consequences=consequences,
         )
+        return run_confirmed(self, request, queryset, work)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -196,19 +181,21 @@ class MemoryAdmin(ReadOnlyAdmin):
         needed = set() if self.has_delete_permission(request) else {"memory"}
         return memories, {"memories": len(memories)}, needed, []
 
-    def delete_model(self, request: HttpRequest, obj: Memory) -> None:
-        audit.info("%s erased %s", request.user.pk, obj.pk)
+    def erase(self, obj: Memory) -> None:
         privacy.erase(obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Memory]) -> None:
-        for memory in queryset:
-            self.delete_model(request, memory)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 
     @admin.display(description="id")
     def short_id(self, memory: Memory) -> str:
         return str(memory.pk)[:8]
+
+    @admin.display(description="")
+    def records(self, memory: Memory) -> SafeString:
+        lists = [("attempt", "All attempts"), ("deadletter", "All dead letters")]
+        query = f"?memory__id__exact={memory.pk}"
+        links = ((reverse(f"admin:memories_{name}_changelist"), query, label) for name, label in lists)
+        return format_html_join(" · ", '<a href="{}{}">{}</a>', links)
 
     @admin.display(description="audio expires")
     def expires(self, memory: Memory) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.core.files.storage import Storage
 from django.test import Client
 
 from memories import leases
@@ -76,6 +79,17 @@ def act(client: Client, model: str, action: str, *ids: Any, confirmed: bool = Fa
     answer = client.post(f"/admin/memories/{model}/", data, follow=True)
     assert answer.status_code == status
     return answer.content.decode()
+
+
+def revoke_address(client: Client, **query: str) -> str:
+    found = re.search(r"/admin/memories/devicetoken/revoke/\w+/", page(client, "memories/devicetoken/", 200, **query))
+    assert found
+    return found[0]
+
+
+class FailingStorage(Storage):
+    def delete(self, name: str) -> None:
+        raise OSError("The disk is gone.")
 
 
 # --- pages and who may see them ---
@@ -157,11 +171,36 @@ def test_what_people_wrote_is_shown_as_text(root: Client) -> None:
     assert "&lt;script&gt;" in text
 
 
-def test_tokens_show_no_secret(root: Client, memory: Memory) -> None:
-    _, secret = DeviceToken.objects.create(memory.owner, device="my phone")
-    text = page(root, "memories/devicetoken/")
-    assert "my phone" in text
-    assert secret[:15] not in text
+@pytest.mark.parametrize(
+    "query",
+    [{"title__startswith": "A private"}, {"summary__contains": "private"}, {"transcript__text__contains": "said"}],
+)
+def test_content_cannot_be_guessed_by_filters_of_one_s_own(memory: Memory, query: dict[str, str]) -> None:
+    page(staff(*VIEWS), "memories/memory/", 400, **query)
+
+
+def test_tokens_cannot_be_guessed_by_filters_of_one_s_own(memory: Memory) -> None:
+    token, _ = DeviceToken.objects.create(memory.owner)
+    page(staff(*VIEWS), "memories/devicetoken/", 400, digest__startswith=token.digest[:2])
+    page(staff(*VIEWS), "memories/devicetoken/", 400, token_key__startswith=token.token_key[:2])
+
+
+def test_no_page_shows_a_token_or_its_hash(root: Client, memory: Memory) -> None:
+    token, secret = DeviceToken.objects.create(memory.owner, device="my phone")
+    address = revoke_address(root)
+    for path in ("memories/devicetoken/", address.removeprefix("/admin/"), "auth/user/", ""):
+        text = page(root, path)
+        assert token.digest not in text
+        assert secret[:15] not in text
+    page(root, f"memories/devicetoken/{token.digest}/change/", 403)
+    page(root, f"memories/devicetoken/{token.digest}/delete/", 403)
+
+
+def test_no_look_is_logged_where_there_was_nothing_to_see(root: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "memories.audit"):
+        page(root, f"memories/memory/{'0' * 32}/change/", 302)
+        page(root, "memories/memory/nonsense/change/", 302)
+    assert not caplog.records
 
 
 # --- what can be done ---
@@ -189,7 +228,8 @@ def test_what_cannot_be_reprocessed_is_named_with_its_reason(root: Client, memor
     assert "retention" in text
     text = act(root, "memory", "reprocess_from_transcription", memory.pk, without_audio.pk, confirmed=True)
     assert "Queued again: 1" in text
-    assert f"Not done for {without_audio.pk}" in text
+    assert f'Not done for <a href="/admin/memories/memory/{without_audio.pk}/change/">' in text
+    assert f'<a href="/admin/memories/memory/{memory.pk}/change/">{memory.pk}</a></li>' in text
 
 
 def test_a_dead_letter_is_requeued_and_shows_it(root: Client, memory: Memory) -> None:
@@ -208,6 +248,52 @@ def test_a_malformed_message_is_shown_and_cannot_be_requeued(root: Client) -> No
     assert "{&quot;half&quot;: " in page(root, f"memories/deadletter/{letter.pk}/change/")
     assert "None of the selected" in act(root, "deadletter", "requeue", letter.pk)
     assert "Not done for" in act(root, "deadletter", "requeue", letter.pk, confirmed=True)
+
+
+def test_a_resolved_dead_letter_is_not_requeued_twice(root: Client, memory: Memory) -> None:
+    letter = failed(memory)
+    act(root, "deadletter", "requeue", letter.pk, confirmed=True)
+    Memory.objects.filter(pk=memory.pk).update(status=Status.READY)
+    assert "None of the selected" in act(root, "deadletter", "requeue", letter.pk)
+    assert "resolved already" in act(root, "deadletter", "requeue", letter.pk, confirmed=True)
+    memory.refresh_from_db()
+    assert memory.status == Status.READY
+
+
+def test_a_memory_at_work_is_refused(root: Client, memory: Memory) -> None:
+    Memory.objects.filter(pk=memory.pk).update(status=Status.QUEUED, stage=Stage.TRANSCRIPTION)
+    leases.claim(memory.pk, worker="w")
+    text = act(root, "memory", "reprocess_from_transcription", memory.pk, confirmed=True)
+    assert "being processed right now" in text
+
+
+def test_recordings_whose_length_nobody_knows_yet_are_counted(root: Client, memory: Memory) -> None:
+    Memory.objects.filter(pk=memory.pk).update(duration_seconds=None)
+    assert "not known yet: 1" in act(root, "memory", "reprocess_from_transcription", memory.pk)
+
+
+def test_more_than_a_form_can_carry_is_refused_as_a_whole(root: Client, owner: User) -> None:
+    Memory.objects.bulk_create(Memory(owner=owner, status=Status.FAILED) for _ in range(501))
+    data = {"action": "reprocess_from_transcription", "select_across": "1", "_selected_action": "x", "confirmed": "y"}
+    answer = root.post("/admin/memories/memory/", data, follow=True)
+    assert "select at most 500" in answer.content.decode()
+    assert not Memory.objects.exclude(status=Status.FAILED).exists()
+
+
+def test_the_history_tells_who_set_a_memory_going_again(memory: Memory) -> None:
+    user = make_user("grace", is_staff=True, is_superuser=True)
+    act(signed_in(user), "memory", "reprocess_from_transcription", memory.pk, confirmed=True)
+    text = page(signed_in(user), f"memories/memory/{memory.pk}/history/")
+    assert "Reprocess from transcription" in text
+    assert "grace" in text
+
+
+def test_a_confirmed_action_comes_back_to_the_list_as_it_was_filtered(root: Client, memory: Memory) -> None:
+    letter = failed(memory)
+    data = {"action": "requeue", "_selected_action": letter.pk, "confirmed": "yes"}
+    answer = root.post("/admin/memories/deadletter/?state=open", data)
+    assert answer["Location"] == "/admin/memories/deadletter/?state=open"
+    assert memory.dead_letters.unresolved().count() == 0
 
 
 def test_looking_is_not_doing(memory: Memory) -> None:
@@ -262,11 +348,46 @@ def test_erasing_many_takes_their_audio_along(memory: Memory) -> None:
     assert not storage.exists(name)
 
 
-def test_a_token_is_revoked_by_deleting_it(memory: Memory) -> None:
-    token, _ = DeviceToken.objects.create(memory.owner)
-    data = {"action": "delete_selected", "_selected_action": token.pk, "post": "yes"}
-    staff(*VIEWS, "delete_devicetoken").post("/admin/memories/devicetoken/", data)
-    assert not DeviceToken.objects.exists()
+def test_what_the_storage_cannot_erase_is_said_and_stays(memory: Memory, settings: Any) -> None:
+    storage_that_fails = {"BACKEND": "memories.tests.test_admin.FailingStorage"}
+    client = staff(*VIEWS, "delete_memory")
+    settings.STORAGES = settings.STORAGES | {"default": storage_that_fails}
+    one = client.post(f"/admin/memories/memory/{memory.pk}/delete/", {"post": "yes"}, follow=True)
+    data = {"action": "delete_selected", "_selected_action": str(memory.pk), "post": "yes"}
+    many = client.post("/admin/memories/memory/", data, follow=True)
+    for answer in (one, many):
+        assert "The storage cannot be reached" in answer.content.decode()
+    assert Memory.objects.filter(pk=memory.pk).exists()
+    assert not LogEntry.objects.exists()  # nothing was erased, and the log says so
+
+
+def test_a_person_who_is_deleted_takes_their_recordings_along(memory: Memory) -> None:
+    storage, name = memory.audio.storage, str(memory.audio)
+    failed(memory)
+    path = f"auth/user/{memory.owner_id}/delete/"
+    in_part = staff("view_user", "delete_user")
+    assert in_part.post(f"/admin/{path}", {"post": "yes"}).status_code == 403
+    client = staff("view_user", "delete_user", "delete_memory")
+    text = page(client, path)
+    assert "with 1 memories" in text
+    assert not [secret for secret in SECRETS if secret in text]
+    client.post(f"/admin/{path}", {"post": "yes"})
+    assert not User.objects.filter(pk=memory.owner_id).exists()
+    assert not storage.exists(name)
+
+
+def test_a_device_is_revoked_once_confirmed(memory: Memory) -> None:
+    DeviceToken.objects.create(memory.owner, device="my phone")
+    other, _ = DeviceToken.objects.create(make_user(), device="another")
+    assert "Revoke" not in page(staff(*VIEWS), "memories/devicetoken/")
+    client = staff(*VIEWS, "delete_devicetoken")
+    address = revoke_address(client, q="my phone")
+    assert "my phone" in client.get(address).content.decode()
+    assert DeviceToken.objects.count() == 2
+    assert staff(*VIEWS).post(address).status_code == 403
+    client.post(address)
+    assert DeviceToken.objects.get() == other
+    assert client.post(address).status_code == 404
 
 
 # --- what it costs ---
@@ -276,7 +397,7 @@ def test_a_token_is_revoked_by_deleting_it(memory: Memory) -> None:
 def test_a_list_takes_at_most_twelve_queries_however_long_it_is(
     model: str, root: Client, django_assert_max_num_queries: Any
 ) -> None:
-    for number in range(50):
+    for number in range(100):
         memory = make_memory(transcript="Words.", tags=[f"tag{number}"])
         Attempt.objects.create(memory=memory, stage="analysis", number=1, worker="w", lease_token=memory.pk, cost_usd=1)
         DeadLetter.objects.create(memory=memory, stage="analysis", code="not_audio")
@@ -285,14 +406,26 @@ def test_a_list_takes_at_most_twelve_queries_however_long_it_is(
         page(root, f"memories/{model}/")
 
 
-def test_the_page_of_a_memory_takes_few_queries_however_much_it_holds(
+def test_the_page_of_a_memory_is_bounded_however_much_hangs_on_it(
     root: Client, memory: Memory, django_assert_max_num_queries: Any
 ) -> None:
-    for number in range(30):
+    for number in range(60):
         Attempt.objects.create(memory=memory, stage="analysis", number=number, worker="w", lease_token=memory.pk)
-        DeadLetter.objects.create(memory=memory, stage="analysis", code="not_audio")
+        DeadLetter.objects.create(memory=memory, stage="analysis", code=f"code{number}")
     with django_assert_max_num_queries(16):
-        page(root, f"memories/memory/{memory.pk}/change/")
+        text = page(root, f"memories/memory/{memory.pk}/change/")
+    assert "code59" in text
+    assert "code35" in text
+    assert "code34" not in text  # the latest 25; the rest is one click away
+    assert "60 attempts" in page(root, "memories/attempt/", memory__id__exact=str(memory.pk))
+
+
+def test_the_list_adds_up_what_a_memory_cost(root: Client, memory: Memory) -> None:
+    for cost in ("0.0125", "0.0300", None):
+        Attempt.objects.create(
+            memory=memory, stage="analysis", number=1, worker="w", lease_token=memory.pk, cost_usd=cost
+        )
+    assert "0.0425" in page(root, "memories/memory/")
 
 
 @pytest.mark.parametrize(
