@@ -21,6 +21,7 @@ from memories.tests.fakes import FakeTranscriber
 from memories.tests.speech import wav
 
 pytestmark = pytest.mark.django_db
+by_itself = pytest.mark.django_db(transaction=True)  # the worker closes its connection after each turn
 
 
 @pytest.fixture
@@ -61,22 +62,26 @@ def test_every_command_shows_an_example_in_its_help(command: str, capsys: pytest
 # --- run_worker ---
 
 
+@by_itself
 def test_a_burst_works_until_nothing_is_due(memory: Memory, owner: User) -> None:
     call_command("run_worker", "--burst")
     memory.refresh_from_db()
     assert memory.status == Status.READY
 
 
+@by_itself
 def test_once_takes_one_message(memory: Memory, owner: User) -> None:
     Memory.objects.create(owner=owner)
     call_command("run_worker", "--once")
     assert Memory.objects.filter(status=Status.QUEUED, attempts=0).count() == 1
 
 
+@by_itself
 def test_once_ends_at_once_when_there_is_nothing() -> None:
     call_command("run_worker", "--once")
 
 
+@by_itself
 def test_sigterm_hands_back_what_is_under_way(memory: Memory, transcriber: FakeTranscriber) -> None:
     command = run_worker.Command()
     transcriber.during = lambda: command.stop(15, None)
@@ -85,6 +90,7 @@ def test_sigterm_hands_back_what_is_under_way(memory: Memory, transcriber: FakeT
     assert (memory.status, memory.attempts) == (Status.QUEUED, 0)
 
 
+@by_itself
 def test_the_worker_sweeps_before_it_works(memory: Memory) -> None:
     leases.claim(memory.pk, worker="dead")
     Memory.objects.update(lease_expires_at=memory.created_at)

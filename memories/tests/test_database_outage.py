@@ -32,7 +32,7 @@ class Interrupted(DatabaseQueue):
         return super().receive(wait)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # the worker closes its connection after each turn
 def test_the_worker_waits_and_goes_on(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MEMORIES_QUEUE = {"BACKEND": "memories.tests.test_database_outage.Interrupted"}
     monkeypatch.setattr(run_worker, "PAUSE", 0.0)
