@@ -190,7 +190,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
     def short_id(self, memory: Memory) -> str:
         return str(memory.pk)[:8]
 
-    @admin.display(description="")
+    @admin.display(description="everything on it")
     def records(self, memory: Memory) -> SafeString:
         lists = [("attempt", "All attempts"), ("deadletter", "All dead letters")]
         query = f"?memory__id__exact={memory.pk}"
@@ -213,11 +213,11 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
     def cost(self, memory: Any) -> str:
         return "" if memory.spent is None else f"{memory.spent:.4f}"
 
-    @admin.display(description="dead letter", boolean=True)
-    def dead_letter(self, memory: Any) -> bool | None:
-        return False if memory.has_dead_letter else None  # a red mark, or nothing to see
+    @admin.display(ordering="has_dead_letter")
+    def dead_letter(self, memory: Any) -> str:
+        return "open" if memory.has_dead_letter else ""
 
-    @admin.display(description="")
+    @admin.display(description="words and sound")
     def hidden(self, memory: Memory) -> str:
         return HIDDEN
 
