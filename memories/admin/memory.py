@@ -9,7 +9,8 @@ from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -17,9 +18,11 @@ from django.utils.safestring import SafeString
 
 from memories import privacy, recovery
 from memories.admin.base import ReadOnlyAdmin, age, audit
-from memories.admin.confirm import Work, minutes_to_transcribe, run_confirmed
+from memories.admin.confirm import Work, minutes_to_transcribe, reason_of, run_confirmed
 from memories.admin.erasing import ErasingAdmin
 from memories.admin.inlines import AttemptInline, DeadLetterInline
+from memories.delivery.media import audio_response
+from memories.errors import MemoriesError
 from memories.models import Attempt, DeadLetter, Memory, Stage, Tag, Transcript
 
 VIEW_CONTENT = "memories.view_content"
@@ -75,6 +78,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         ("error_code", "error_detail", "next_step"),
         ("attempts", "next_attempt_at", "enqueued_at", "lease_expires_at"),
         ("recorded_at", "created_at", "updated_at"),
+        ("language", "analysis_model", "findings_dropped"),
         "records",
     ]
     recording_fields = [
@@ -136,15 +140,17 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         listen = path("<uuid:pk>/audio/", self.admin_site.admin_view(self.listen), name="memories_memory_audio")
         return [listen, *super().get_urls()]
 
-    def listen(self, request: HttpRequest, pk: Any) -> FileResponse:
+    def listen(self, request: HttpRequest, pk: Any) -> HttpResponseBase:
         """The sound, to those who may hear it."""
         if not (self.has_view_permission(request) and may_see_content(request.user)):
             raise PermissionDenied
-        memory = Memory.objects.filter(pk=pk).exclude(audio="").first()
-        if memory is None or not memory.audio.storage.exists(str(memory.audio)):
-            raise Http404
+        memory = get_object_or_404(Memory, pk=pk)
+        try:
+            response = audio_response(request, memory, download=False)
+        except MemoriesError as error:
+            return HttpResponse(reason_of(error), status=404 if error.permanent else 503, content_type="text/plain")
         audit.info("%s listened to %s", request.user.pk, memory.pk)
-        return FileResponse(memory.audio.open("rb"), content_type=memory.audio_content_type)
+        return response
 
     # --- what can be done -------------------------------------------------------------------------------------------
 

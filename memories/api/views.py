@@ -17,9 +17,8 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.utils.urls import replace_query_param
 
 from memories import editing, privacy, recall, recovery
-from memories.api import etags, schema
+from memories.api import schema
 from memories.api.create import CreateMemory
-from memories.api.media import audio_response, transcript_response
 from memories.api.serializers import (
     DownloadQuery,
     MemoryEdit,
@@ -31,6 +30,8 @@ from memories.api.serializers import (
     WaitQuery,
     transcript_of,
 )
+from memories.delivery import etags
+from memories.delivery.media import audio_response, transcript_response
 from memories.errors import StaleVersion
 from memories.models import UNFINISHED, Memory, MemoryQuerySet, Stage
 from memories.waiting import watcher

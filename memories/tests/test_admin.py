@@ -156,6 +156,8 @@ def test_sound_is_for_those_who_may_hear_it(memory: Memory, caplog: pytest.LogCa
     assert answer.getvalue() == wav((1.0, True))
     assert answer["Content-Type"] == "audio/wav"
     assert f"listened to {memory.pk}" in caplog.text
+    part = staff(*VIEWS, "view_content").get(f"/admin/{path}", headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.getvalue()) == (206, b"RIFF")
     memory.audio.storage.delete(str(memory.audio))
     page(staff(*VIEWS, "view_content"), path, 404)
 

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from memories.api.ranges import respond
+from memories.delivery.ranges import respond
 from memories.models import Memory
 from memories.tests.factories import make_client, make_memory
 

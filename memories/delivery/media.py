@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 
 from memories import exports
-from memories.api import etags, ranges
+from memories.delivery import etags, ranges
 from memories.errors import AudioExpired, AudioMissing, StorageUnavailable, TranscriptNotReady
 from memories.models import Memory, Transcript
 

@@ -1,0 +1,1 @@
+"""Files over HTTP, for the API, the pages and the admin alike."""
