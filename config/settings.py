@@ -1,7 +1,8 @@
 """The one settings file. Every environment variable is read here and nowhere else; .env.example lists them.
 
 Without any variable the service runs on one machine: SQLite, a folder for the audio, the table as the queue, Whisper on
-the CPU. MEMORIES_ENV=production forbids these fallbacks (memories/checks.py names each one that is missing).
+the CPU. MEMORIES_ENV=production forbids these fallbacks (memories/checks.py names each one that is missing); one
+that is wanted there is said by an empty value, such as `SQS_QUEUE_URL=`.
 """
 
 import sys
@@ -31,7 +32,15 @@ DATA_DIR = Path(env.str("MEMORIES_DATA_DIR", str(BASE_DIR / "data")))
 # What has no place in production. Each entry: the variable that is missing.
 FALLBACKS = [
     name
-    for name in ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "DATABASE_URL", "MEMORIES_DATA_DIR")
+    for name in (
+        "DJANGO_SECRET_KEY",
+        "DJANGO_ALLOWED_HOSTS",
+        "DATABASE_URL",
+        "AWS_STORAGE_BUCKET_NAME",
+        "SQS_QUEUE_URL",
+        "SQS_DLQ_URL",
+        "OPENAI_API_KEY",
+    )
     if name not in env
 ]
 
@@ -110,11 +119,24 @@ if "sqlite" in _database["ENGINE"]:
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 
+AWS_REGION = env.str("AWS_REGION", "us-east-1")
+AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None
+AWS_STORAGE_BUCKET_NAME = env.str("AWS_STORAGE_BUCKET_NAME", "")
+_audio: dict[str, Any] = {
+    "BACKEND": "memories.storage.DurableFileSystemStorage",
+    "OPTIONS": {"location": DATA_DIR / "audio", "file_permissions_mode": 0o600},
+}
+if AWS_STORAGE_BUCKET_NAME:
+    _audio = {
+        "BACKEND": "memories.storage.PrivateS3Storage",
+        "OPTIONS": {
+            "bucket_name": AWS_STORAGE_BUCKET_NAME,
+            "region_name": AWS_REGION,
+            "endpoint_url": AWS_ENDPOINT_URL,
+        },
+    }
 STORAGES: dict[str, Any] = {
-    "default": {
-        "BACKEND": "memories.storage.DurableFileSystemStorage",
-        "OPTIONS": {"location": DATA_DIR / "audio", "file_permissions_mode": 0o600},
-    },
+    "default": _audio,
     # At home nobody should have to run collectstatic; in production the names are hashed and cached for ever.
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
@@ -131,11 +153,39 @@ if not PRODUCTION:
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 MEMORIES_QUEUE: dict[str, Any] = {"BACKEND": "memories.queues.database.DatabaseQueue", "OPTIONS": {}}
+SQS_QUEUE_URL = env.str("SQS_QUEUE_URL", "")
+if SQS_QUEUE_URL:
+    MEMORIES_QUEUE = {
+        "BACKEND": "memories.queues.sqs.SQSQueue",
+        "OPTIONS": {
+            "url": SQS_QUEUE_URL,
+            "dlq_url": env.str("SQS_DLQ_URL", ""),
+            "region": AWS_REGION,
+            "endpoint_url": AWS_ENDPOINT_URL,
+        },
+    }
+
 MEMORIES_TRANSCRIBER: dict[str, Any] = {
     "BACKEND": "memories.transcribers.whisper.WhisperTranscriber",
     "OPTIONS": {"model": env.str("WHISPER_MODEL", "")},
 }
 MEMORIES_ANALYZER: dict[str, Any] = {"BACKEND": "memories.analyzers.offline.OfflineAnalyzer", "OPTIONS": {}}
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", "")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", "")  # of any server that speaks OpenAI's protocol
+OPENAI_TIMEOUT = env.float("OPENAI_TIMEOUT", 120.0)  # seconds for one call; a Lambda starts none that could not end
+if OPENAI_API_KEY or OPENAI_BASE_URL:
+    _openai = {"api_key": OPENAI_API_KEY, "base_url": OPENAI_BASE_URL, "timeout": OPENAI_TIMEOUT}
+    MEMORIES_TRANSCRIBER = {
+        "BACKEND": "memories.transcribers.openai.OpenAITranscriber",
+        "OPTIONS": {"model": env.str("OPENAI_TRANSCRIPTION_MODEL", "gpt-transcribe"), **_openai},
+    }
+    MEMORIES_ANALYZER = {
+        "BACKEND": "memories.analyzers.openai.OpenAIAnalyzer",
+        "OPTIONS": {"model": env.str("OPENAI_ANALYSIS_MODEL", "gpt-5.4-mini"), **_openai},
+    }
+
+REDIS_ENABLED = env.bool("REDIS_ENABLED", False)  # GET events; without it, clients poll
+REDIS_URL = env.str("REDIS_URL", "redis://localhost:6379/0")
 
 # --- limits --------------------------------------------------------------------------------------------------------
 
@@ -145,6 +195,9 @@ MEMORIES_MAX_AUDIO_HOURS = env.float("MEMORIES_MAX_AUDIO_HOURS", 4.0)  # decoded
 MEMORIES_QUOTA_GB = env.float("MEMORIES_QUOTA_GB", 20.0)  # audio of one person
 MEMORIES_UPLOADS_PER_HOUR = env.int("MEMORIES_UPLOADS_PER_HOUR", 120)  # of one person
 MEMORIES_TOKEN_DAYS = env.int("MEMORIES_TOKEN_DAYS", 90)
+MEMORIES_UPLOAD_MINUTES = env.int("MEMORIES_UPLOAD_MINUTES", 60)  # the life of the addresses that `POST uploads` gives
+MEMORIES_DAILY_BUDGET_USD = env.float("MEMORIES_DAILY_BUDGET_USD", 0.0)  # for everybody together; 0: no cap
+MEMORIES_DAILY_BUDGET_USD_PER_USER = env.float("MEMORIES_DAILY_BUDGET_USD_PER_USER", 0.0)
 MEMORIES_MAX_WAITERS = env.int("MEMORIES_MAX_WAITERS", 48)  # requests with ?wait= that one process holds at once
 
 # --- the course of a job -------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from memories.types import Usage
+
 
 class MemoriesError(Exception):
     """The root. `detail` is for people and never holds what was said in a recording."""
@@ -18,9 +20,18 @@ class MemoriesError(Exception):
     detail: str = "Something went wrong on our side."
     next_step: ClassVar[str] = "Try again later; if it stays, tell the people who run this service."
 
-    def __init__(self, detail: str | None = None, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after: float | None = None,
+        billed: bool = True,
+        usage: Usage | None = None,
+    ) -> None:
         self.detail = detail or type(self).detail
         self.retry_after = retry_after  # seconds; None: the caller decides
+        self.billed = billed  # False: the call that failed cost nothing for certain
+        self.usage = usage  # what it consumed, where the provider said so
         super().__init__(self.detail)
 
 
@@ -150,6 +161,24 @@ class MemoryBusy(RequestError):
     next_step = "Wait until its status changes, then try again."
 
 
+class UploadIncomplete(RequestError):
+    code = "upload_incomplete"
+    detail = "The bytes of this upload are not there, or not all of them."
+    next_step = "Read the upload to see which parts are missing, send them, then ask again."
+
+
+class UploadMismatch(RequestError):
+    code = "upload_mismatch"
+    detail = "What was uploaded is not what was announced."
+    next_step = "Announce a new upload with the size and the SHA-256 of the file, and send that very file."
+
+
+class UploadExpired(RequestError):
+    code = "upload_expired"
+    detail = "The time for this upload is over."
+    next_step = "Announce a new upload and send the recording again."
+
+
 class NothingToAnalyze(RequestError):
     code = "nothing_to_analyze"
     detail = "The memory has no transcript yet."
@@ -213,6 +242,49 @@ class AnalysisRefused(MemoriesError):
     permanent = True
     detail = "The analyzer refused this transcript."
     next_step = "The transcript is kept; reprocess from analysis with another model."
+
+
+class Waiting(MemoriesError):
+    """The memory can do nothing about it, and waits at the cost of no attempt."""
+
+    code = "waiting"
+
+
+class PaidWorkStopped(Waiting):
+    """The provider turns all of our calls down: paid work stops for everybody until one of them works again."""
+
+    code = "paid_work_stopped"
+
+
+class KeyRefused(PaidWorkStopped):
+    code = "provider_key_refused"
+    detail = "The provider refuses our key."
+    next_step = "It goes on by itself. Operators: mend OPENAI_API_KEY or the rights of its project."
+
+
+class AccountSpent(PaidWorkStopped):
+    code = "provider_account_spent"
+    detail = "The account at the provider is spent."
+    next_step = "It goes on by itself. Operators: add credit at the provider, or raise its limit."
+
+
+class ModelGone(PaidWorkStopped):
+    code = "provider_model_gone"
+    detail = "The provider does not have the configured model, or not for us."
+    next_step = "It goes on by itself. Operators: set another model; `manage.py check` names those that close."
+
+
+class BudgetSpent(Waiting):
+    code = "budget_spent"
+    detail = "The daily budget for paid work is spent."
+    next_step = "It goes on after midnight UTC. Operators: raise MEMORIES_DAILY_BUDGET_USD to go on sooner."
+
+
+class BudgetTooSmall(MemoriesError):
+    code = "budget_too_small"
+    permanent = True
+    detail = "One call for this recording would cost more than a whole day's budget."
+    next_step = "Operators: raise the daily budget, then requeue the memory."
 
 
 # --- the course of a job -------------------------------------------------------------------------------------------

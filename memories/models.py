@@ -276,6 +276,7 @@ class Attempt(models.Model):
         RETRIED = "retried"  # failed for now
         FAILED = "failed"  # failed for good
         HANDED_BACK = "handed_back"  # the worker was asked to stop: costs no attempt
+        POSTPONED = "postponed"  # paid work is stopped, or the budget spent: costs no attempt
         LOST = "lost"  # the worker was not heard of until its lease ran out
 
     memory = models.ForeignKey(Memory, on_delete=models.CASCADE, related_name="attempt_log")
@@ -303,6 +304,64 @@ class Attempt(models.Model):
     @property
     def seconds(self) -> float | None:
         return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+
+
+class Breaker(models.Model):
+    """Paid work at one stage, stopped for everybody: there is a row while it is."""
+
+    stage = models.CharField(max_length=16, choices=Stage.choices, primary_key=True)
+    code = models.CharField(max_length=40)
+    detail = models.TextField(blank=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    probe_at = models.DateTimeField(help_text="When one memory tries again for all.")
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.code}"
+
+    @property
+    def next_step(self) -> str:
+        return errors.next_step(self.code)
+
+
+class DailySpending(models.Model):
+    """What a day (UTC) cost so far, calls under way included by their estimate; of one person, or (no owner) of all."""
+
+    day = models.DateField()
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    usd = models.DecimalField(max_digits=12, decimal_places=6, default=0)
+
+    class Meta:
+        verbose_name_plural = "daily spending"
+        constraints = [
+            models.UniqueConstraint(fields=["day", "owner"], name="one_spending_per_day_and_person"),
+            models.UniqueConstraint(fields=["day"], condition=Q(owner__isnull=True), name="one_spending_per_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.usd} USD"
+
+
+class Upload(models.Model):
+    """A recording that a client has announced, and sends straight to the storage; then it becomes a memory."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    filename = models.CharField(max_length=255, blank=True)
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveBigIntegerField(help_text="Bytes, as announced.")
+    sha256 = models.CharField(max_length=64, help_text="Of the whole file, as announced.")
+    key = models.CharField(max_length=200, help_text="Where the storage puts it.")
+    part_size = models.PositiveBigIntegerField(help_text="Bytes of each part but the last.")
+    multipart_id = models.CharField(max_length=1024, blank=True, help_text="S3's name for an upload in parts.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    memory = models.OneToOneField(Memory, on_delete=models.CASCADE, null=True, blank=True, related_name="upload")
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="upload_expiry", condition=Q(memory__isnull=True))]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):

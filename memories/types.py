@@ -24,11 +24,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A piece of normalized audio, ready for a transcriber."""
+    """A piece of a recording, or all of it, in a form that the transcriber takes (`Limits`)."""
 
-    path: Path  # a WAV file: 16 kHz, mono, signed 16 bit
+    path: Path
     start: float  # seconds from the beginning of the recording
     seconds: float
+    format: str = "wav"  # the file extension without the dot; wav is 16 kHz, mono, signed 16 bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +108,4 @@ class Limits:
     max_bytes: int | None
     max_seconds: float | None
     formats: frozenset[str]  # file extensions without the dot
+    parallel: int = 1  # calls at the same time

@@ -16,7 +16,7 @@ from memories.analyzers.base import Analyzer
 from memories.analyzers.mood import find_mood
 from memories.analyzers.names import Names, find_names
 from memories.analyzers.text import Document
-from memories.types import AnalysisResult, Segment, TranscriptResult, Usage
+from memories.types import AnalysisResult, Progress, Segment, TranscriptResult, Usage
 
 MODEL = "offline-1"
 LIBRARIES = ("dateparser", "sentencex", "snowballstemmer", "stopwordsiso", "vaderSentiment")
@@ -26,7 +26,9 @@ NAMED_LANGUAGES = ("en", "es")
 class OfflineAnalyzer(Analyzer):
     """The same transcript gives the same result. Never raises for what a transcript says."""
 
-    def analyze(self, transcript: TranscriptResult, *, recorded_at: datetime) -> AnalysisResult:
+    def analyze(
+        self, transcript: TranscriptResult, *, recorded_at: datetime, on_progress: Progress | None = None
+    ) -> AnalysisResult:
         # Without segments there can be no evidence, but still a title and a summary.
         segments = transcript.segments or (Segment(id=0, text=transcript.text),)
         document = Document(segments, _language(transcript))

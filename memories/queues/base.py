@@ -32,12 +32,15 @@ class Queue(ABC):
     """Every method may raise QueueUnavailable."""
 
     @abstractmethod
-    def enqueue(self, memory_id: uuid.UUID) -> None:
-        """Ring for this memory. Ringing twice is harmless."""
+    def enqueue(self, memory_id: uuid.UUID, delay: float = 0) -> None:
+        """Ring for this memory, in `delay` seconds. Ringing twice is harmless."""
 
     @abstractmethod
     def receive(self, wait: float = 0) -> Message | None:
         """The next delivery, hidden from other receivers for a while; None after `wait` seconds without one."""
+
+    def keep(self, message: Message) -> None:  # noqa: B027 (nothing to do where a lease hides the row)
+        """Still at work on this delivery: hide it for another while. Cheap to call often."""
 
     @abstractmethod
     def ack(self, message: Message) -> None:

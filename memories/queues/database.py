@@ -25,8 +25,9 @@ class DatabaseQueue(Queue):
         self.visibility = visibility
         self.poll = poll
 
-    def enqueue(self, memory_id: uuid.UUID) -> None:
-        Memory.objects.filter(pk=memory_id).update(hidden_until=None)
+    def enqueue(self, memory_id: uuid.UUID, delay: float = 0) -> None:
+        until = timezone.now() + timedelta(seconds=delay) if delay else None
+        Memory.objects.filter(pk=memory_id).update(hidden_until=until)
 
     def receive(self, wait: float = 0) -> Message | None:
         deadline = time.monotonic() + wait

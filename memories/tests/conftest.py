@@ -30,6 +30,7 @@ def _own_surroundings(settings: Any, tmp_path: Path) -> Iterator[None]:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.MEMORIES_QUEUE = {"BACKEND": "memories.queues.database.DatabaseQueue"}
     settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.FakeTranscriber"}
     settings.MEMORIES_ANALYZER = {"BACKEND": "memories.tests.fakes.FakeAnalyzer"}
     cache.clear()

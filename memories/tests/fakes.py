@@ -77,7 +77,9 @@ class FakeAnalyzer(Failing, Analyzer):
         self.calls = 0
         self.during: Callable[[], None] = lambda: None
 
-    def analyze(self, transcript: TranscriptResult, *, recorded_at: datetime) -> AnalysisResult:
+    def analyze(
+        self, transcript: TranscriptResult, *, recorded_at: datetime, on_progress: Progress | None = None
+    ) -> AnalysisResult:
         self.calls += 1
         self.fail_if_told()
         self.during()
@@ -102,7 +104,7 @@ class FakeQueue(Queue):
         self.dead: list[DeadMessage] = []
         self.away = False
 
-    def enqueue(self, memory_id: UUID) -> None:
+    def enqueue(self, memory_id: UUID, delay: float = 0) -> None:
         if self.away:
             raise QueueUnavailable
         self.rung.append(memory_id)

@@ -39,9 +39,11 @@ class SlowAnalyzer(FakeAnalyzer):
         super().__init__()
         self.seconds = seconds
 
-    def analyze(self, transcript: TranscriptResult, *, recorded_at: datetime) -> AnalysisResult:
+    def analyze(
+        self, transcript: TranscriptResult, *, recorded_at: datetime, on_progress: Progress | None = None
+    ) -> AnalysisResult:
         time.sleep(self.seconds)
-        return super().analyze(transcript, recorded_at=recorded_at)
+        return super().analyze(transcript, recorded_at=recorded_at, on_progress=on_progress)
 
 
 @dataclass(frozen=True)

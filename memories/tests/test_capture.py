@@ -58,7 +58,7 @@ class AwayStorage(InMemoryStorage):
 
 
 class BrokenQueue(FakeQueue):
-    def enqueue(self, memory_id: UUID) -> None:
+    def enqueue(self, memory_id: UUID, delay: float = 0) -> None:
         raise ConnectionError("not one of ours")
 
 

@@ -32,6 +32,13 @@ OF_JOBS = {
     errors.DeliveryFailed,
     errors.LeaseLost,
     errors.Interrupted,
+    errors.Waiting,
+    errors.PaidWorkStopped,
+    errors.KeyRefused,
+    errors.AccountSpent,
+    errors.ModelGone,
+    errors.BudgetSpent,
+    errors.BudgetTooSmall,
 }
 
 

@@ -154,7 +154,7 @@ def documented() -> set[str]:
 
 
 def test_the_documentation_has_every_problem_and_no_other() -> None:
-    roots = {errors.RequestError.code, errors.AudioError.code}
+    roots = {cls.code for cls in (errors.RequestError, errors.AudioError, errors.Waiting, errors.PaidWorkStopped)}
     problems = {problem.code: problem.status for problem in {*PROBLEMS.values(), INTERNAL} if problem.code not in roots}
     within = (
         roots | problems.keys() | {errors.LeaseLost.code, errors.Interrupted.code}

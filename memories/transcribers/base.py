@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from decimal import Decimal
 
 from memories.types import Clip, Limits, Progress, TranscriptResult
 
@@ -11,7 +11,12 @@ from memories.types import Clip, Limits, Progress, TranscriptResult
 class Transcriber(ABC):
     """Turns sound into text. Constructor keywords come from MEMORIES_TRANSCRIBER["OPTIONS"]."""
 
-    limits: ClassVar[Limits]
+    limits: Limits
+    paid = False  # whether its calls cost money: then the breaker and the daily budget stand before each
+
+    def estimate(self, seconds: float) -> Decimal:
+        """What transcribing so much audio will cost, in USD; zero where no price is known."""
+        return Decimal(0)
 
     @abstractmethod
     def transcribe(
@@ -20,9 +25,11 @@ class Transcriber(ABC):
         """The words of one clip; segment times count from the beginning of the *clip*.
 
         `language` is ISO 639-1, None to detect it. `prompt` is text that came before, for context.
-        `on_progress` may raise to interrupt; what it raises passes through.
+        `on_progress` may raise to interrupt; what it raises passes through. Where `limits.parallel` is more than 1,
+        several threads call at the same time.
 
-        Raises TranscriberUnavailable, ModelUnusable (worth another attempt) or TranscriptionRefused (not).
+        Raises TranscriberUnavailable, ModelUnusable (worth another attempt), TranscriptionRefused (not), or a
+        PaidWorkStopped (nothing paid will work until somebody mends the account).
         """
 
     def check(self) -> list[str]:

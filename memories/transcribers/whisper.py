@@ -10,7 +10,7 @@ from decimal import Decimal
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from memories.errors import ModelUnusable
 from memories.transcribers.base import Transcriber
@@ -36,7 +36,7 @@ class WhisperTranscriber(Transcriber):
     `cpu_threads` 0 takes all cores. The model is loaded at the first call, once a process.
     """
 
-    limits: ClassVar[Limits] = Limits(max_bytes=None, max_seconds=CHUNK_SECONDS, formats=frozenset({"wav"}))
+    limits = Limits(max_bytes=None, max_seconds=CHUNK_SECONDS, formats=frozenset({"wav"}))
 
     def __init__(
         self,
