@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from av.filter import Graph
 
 RATE = 16_000  # Hz, mono, signed 16 bit: what Whisper was trained on
+BYTES_PER_SECOND = 2 * RATE  # at most: FLAC takes about half
 OPEN_OPTIONS = {
     "format_whitelist": "mov,mp3,matroska,ogg,wav,w64,flac,aac,amr,caf,aiff,asf,au",
     "protocol_whitelist": "none",
@@ -62,6 +63,7 @@ class NormalizedAudio:
     path: Path  # a WAV file
     seconds: float
     damage: str | None
+    format: str = "wav"  # of the recording as it came: its file extension without the dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def normalize(
     """
     with opened(file) as (container, stream), wave.open(str(target), "wb") as sink:
         sink.setparams((1, 2, RATE, 0, "NONE", ""))
+        _, extension = _type_of(container)
         claimed = _claimed_seconds(file, container, stream)
         decoder = _Decoder(container, stream, max_cpu_seconds=max_cpu_seconds)
         written = 0
@@ -111,33 +114,58 @@ def normalize(
     seconds = written / RATE
     if not written:
         raise NotAudio if decoder.errors else NoSound
-    return NormalizedAudio(target, seconds, _damage(file, decoder, seconds, claimed))
+    return NormalizedAudio(target, seconds, _damage(file, decoder, seconds, claimed), extension)
 
 
-def split(audio: NormalizedAudio, *, max_seconds: float | None) -> list[Cut]:
+def split(audio: NormalizedAudio, *, max_seconds: float) -> list[Cut]:
     """Cuts of at most `max_seconds`, each at the quietest place near its end. The same sound gives the same cuts."""
     cuts, start = [], 0.0
-    if max_seconds is not None:
-        with wave.open(str(audio.path), "rb") as source:
-            while audio.seconds - start > max_seconds:
-                end = _quiet_place(source, start, start + max_seconds)
-                cuts.append(Cut(start, end))
-                start = end
+    with wave.open(str(audio.path), "rb") as source:
+        while audio.seconds - start > max_seconds:
+            end = _quiet_place(source, start, start + max_seconds)
+            cuts.append(Cut(start, end))
+            start = end
     return [*cuts, Cut(start, round(audio.seconds, 3))]
 
 
 def clip(audio: NormalizedAudio, cut: Cut, target: Path) -> Clip:
-    """One chunk as a WAV file: the whole file itself where it is one chunk, else a copy at `target`."""
-    whole = cut == Cut(0.0, round(audio.seconds, 3))
-    if not whole:
-        with wave.open(str(audio.path), "rb") as source, wave.open(str(target), "wb") as sink:
+    """One chunk at `target`, a .wav or .flac; the decoded file itself where it is one chunk and WAV is wanted."""
+    form = target.suffix.lstrip(".")
+    if form == "wav" and cut == Cut(0.0, round(audio.seconds, 3)):
+        target = audio.path
+    elif form == "wav":
+        with wave.open(str(target), "wb") as sink:
             sink.setparams((1, 2, RATE, 0, "NONE", ""))
-            source.setpos(int(cut.start * RATE))
-            left = int(cut.end * RATE) - int(cut.start * RATE)
-            while left > 0 and (samples := source.readframes(min(left, RATE))):
+            for samples in _samples(audio, cut):
                 sink.writeframes(samples)
-                left -= len(samples) // 2
-    return Clip(audio.path if whole else target, cut.start, cut.end - cut.start)
+    else:
+        _write_flac(_samples(audio, cut), target)
+    return Clip(target, cut.start, cut.end - cut.start, form)
+
+
+def _samples(audio: NormalizedAudio, cut: Cut) -> Iterator[bytes]:
+    """The chunk, a second at a time."""
+    with wave.open(str(audio.path), "rb") as source:
+        source.setpos(int(cut.start * RATE))
+        left = int(cut.end * RATE) - int(cut.start * RATE)
+        while left > 0 and (samples := source.readframes(min(left, RATE))):
+            yield samples
+            left -= len(samples) // 2
+
+
+def _write_flac(blocks: Iterator[bytes], target: Path) -> None:
+    import av
+
+    with av.open(str(target), "w", format="flac") as sink:
+        stream = sink.add_stream("flac", rate=RATE, layout="mono")
+        position = 0
+        for samples in blocks:
+            frame = av.AudioFrame(format="s16", layout="mono", samples=len(samples) // 2)
+            frame.planes[0].update(samples)
+            frame.sample_rate, frame.pts = RATE, position
+            position += frame.samples
+            sink.mux(stream.encode(frame))
+        sink.mux(stream.encode(None))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from django.core.files.storage import Storage, default_storage
 from django.utils import timezone
 
 from memories.models import FINISHED, DeviceToken, Memory
-from memories.processing import WORKSPACE
+from memories.transcription import WORKSPACE
 
 ORPHAN_AGE = timedelta(hours=1)  # younger objects may belong to a capture that has not written its row yet
 LEFTOVER_AGE = 3600.0  # seconds

@@ -8,14 +8,17 @@ too slow, and whose memory went to another worker, was erased or was requeued, c
 from __future__ import annotations
 
 import enum
+import logging
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from time import monotonic
-from typing import Any
+from functools import wraps
+from time import monotonic, sleep
+from typing import Any, ParamSpec
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
@@ -37,6 +40,10 @@ from memories.models import (
 )
 from memories.types import AnalysisResult, Segment, TranscriptResult, Usage
 
+logger = logging.getLogger(__name__)
+Saving = ParamSpec("Saving")
+
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between tries to save what was paid for
 REPORT_EVERY = 0.5  # seconds between two writes of the progress
 _RELEASED: dict[str, Any] = {"lease_token": None, "lease_expires_at": None, "hidden_until": None, "progress": 0}
 
@@ -53,6 +60,25 @@ class Claim:
     answer: Answer
     run: Run | None = None  # with CLAIMED
     wait: float = 0.0  # with BUSY: seconds until it makes sense to ask again
+
+
+def insistent(save: Callable[Saving, None]) -> Callable[Saving, None]:
+    """What is saved here was paid for: a database that is away for a moment is waited for, a minute at most."""
+
+    @wraps(save)
+    def insist(*args: Saving.args, **kwargs: Saving.kwargs) -> None:
+        for pause in PAUSES:
+            try:
+                return save(*args, **kwargs)
+            except (OperationalError, InterfaceError):
+                if connection.in_atomic_block:
+                    raise
+                logger.warning("The database is away; trying to save again in %g s", pause)
+                connection.close()
+                sleep(pause)
+        return save(*args, **kwargs)
+
+    return insist
 
 
 def claim(memory_id: uuid.UUID, *, worker: str) -> Claim:
@@ -127,6 +153,7 @@ class Run:
     memory: Memory
     attempt: Attempt
     _reported_at: float = field(default=0.0, repr=False)
+    _percent: int = field(default=-1, repr=False)
 
     @property
     def stage(self) -> Stage:
@@ -134,10 +161,11 @@ class Run:
 
     def report(self, fraction: float) -> None:
         """Say how far the stage is (0.0 to 1.0), which also keeps the lease. Cheap to call often."""
-        if monotonic() - self._reported_at < REPORT_EVERY:
+        percent, since = min(100, max(0, int(fraction * 100))), monotonic() - self._reported_at
+        if since < (REPORT_EVERY if percent != self._percent else settings.MEMORIES_LEASE_SECONDS / 4):
             return
-        self._reported_at = monotonic()
-        self._write(progress=min(100, max(0, int(fraction * 100))))
+        self._reported_at, self._percent = monotonic(), percent
+        self._write(progress=percent)
 
     def describe_audio(self, *, seconds: float, damage: str | None) -> None:
         self._write(duration_seconds=seconds, audio_damage=damage or "")
@@ -146,12 +174,17 @@ class Run:
         """The checkpoints, by the cut in seconds."""
         return {(c.start, c.end): _result_from_json(c.result) for c in Chunk.objects.filter(memory=self.memory)}
 
+    @insistent
     def keep_chunk(self, start: float, end: float, result: TranscriptResult) -> None:
         with transaction.atomic():
             self._write()
-            Chunk.objects.create(memory=self.memory, start=start, end=end, result=_result_as_json(result))
-            self._book(result.model, result.usage)
+            _, created = Chunk.objects.get_or_create(
+                memory=self.memory, start=start, end=end, defaults={"result": _result_as_json(result)}
+            )
+            if created:  # else this is the second try of a save whose answer was lost
+                self._book(result.usage, result.model)
 
+    @insistent
     def finish_transcription(self, result: TranscriptResult) -> None:
         """Save the transcript; the memory goes on to the analysis, or ends where nobody spoke."""
         with transaction.atomic():
@@ -170,6 +203,7 @@ class Run:
             if result.text:
                 self._open_analysis()
 
+    @insistent
     def finish_analysis(self, result: AnalysisResult) -> None:
         with transaction.atomic():
             self._move(Status.READY, error_code="", error_detail="", **_RELEASED)
@@ -177,7 +211,7 @@ class Run:
             # A person may have changed the words while the analyzer read the old ones.
             insights.prune(self.memory, Transcript.objects.get(memory=self.memory))
             search.index(self.memory)
-            self._book(result.model, result.usage)
+            self._book(result.usage, result.model)
             self._close(Attempt.Outcome.SUCCEEDED)
 
     def retry(self, error: MemoriesError, *, delay: float) -> None:
@@ -191,6 +225,19 @@ class Run:
                 **_RELEASED,
             )
             self._close(Attempt.Outcome.RETRIED, error)
+
+    def postpone(self, error: MemoriesError, *, delay: float) -> None:
+        """Back to the queue for `delay` seconds, for a reason that is not this memory's: costs no attempt."""
+        with transaction.atomic():
+            self._move(
+                Status.QUEUED,
+                attempts=F("attempts") - 1,
+                error_code=error.code,
+                error_detail=error.detail,
+                next_attempt_at=timezone.now() + timedelta(seconds=delay),
+                **_RELEASED,
+            )
+            self._close(Attempt.Outcome.POSTPONED, error)
 
     def give_up(self, error: MemoriesError) -> None:
         """No further attempt: the stage's bad end, and a dead letter."""
@@ -244,10 +291,10 @@ class Run:
             lease_token=self.attempt.lease_token,
         )
 
-    def _book(self, model: str, usage: Usage) -> None:
+    def _book(self, usage: Usage, model: str = "") -> None:
         """Add what a call consumed to this attempt."""
         attempt = self.attempt
-        attempt.model = model
+        attempt.model = model or attempt.model
         attempt.audio_seconds = _sum(attempt.audio_seconds, usage.seconds)
         attempt.input_tokens = _sum(attempt.input_tokens, usage.input_tokens)
         attempt.output_tokens = _sum(attempt.output_tokens, usage.output_tokens)
@@ -259,6 +306,8 @@ class Run:
         attempt.outcome, attempt.ended_at = outcome, timezone.now()
         if error:
             attempt.error_code, attempt.error_detail = error.code, error.detail
+        if error and error.usage:
+            self._book(error.usage)
         attempt.save(update_fields=["outcome", "ended_at", "error_code", "error_detail"])
 
 

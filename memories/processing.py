@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import random
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from memories import audio, evidence, leases, logs, ports
+from memories import evidence, leases, logs, ports, spending
+from memories.doorbell import ring
 from memories.errors import (
-    AudioExpired,
-    AudioMissing,
     DatabaseUnavailable,
     Interrupted,
     LeaseLost,
     MemoriesError,
     StorageFull,
     StorageUnavailable,
+    Waiting,
 )
 from memories.leases import Answer, Run
 from memories.models import Stage, Transcript
 from memories.queues.base import Queue
 from memories.storage import is_disk_full
-from memories.transcripts import in_recording_time, join
-from memories.types import Clip, TranscriptResult
+from memories.transcription import StopSign, transcribe
+from memories.types import AnalysisResult
 
-CONTEXT = 200  # characters of the chunk before, given to the transcriber for continuity
-WORKSPACE = "work-"  # a killed worker leaves one, with the sound in it: housekeeping deletes it
-DECODING = 0.05  # of the progress bar
 MAX_RETRY_SECONDS = 3600.0
 
 logger = logging.getLogger(__name__)
-StopSign = Callable[[], bool]
+
+
+class Next(enum.Enum):
+    """What is to become of a message."""
+
+    DONE = "done"  # nothing more to do: acknowledge
+    AGAIN = "again"  # the row waits for a later attempt: ring for it, then acknowledge
+    BUSY = "busy"  # somebody else has the memory, and may die: do not acknowledge
 
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
-    """What is to become of the message: acknowledge it, or deliver it again in `delay` seconds."""
-
-    acknowledge: bool
-    delay: float = 0.0
+    next: Next
+    delay: float = 0.0  # seconds until it makes sense to deliver again
 
 
 def process_next(queue: Queue, *, worker: str, should_stop: StopSign, wait: float = 0) -> bool:
@@ -54,101 +53,64 @@ def process_next(queue: Queue, *, worker: str, should_stop: StopSign, wait: floa
     message = queue.receive(wait)
     if message is None:
         return False
-    disposition = process_memory(message.memory_id, worker=worker, should_stop=should_stop)
-    if disposition.acknowledge:
+
+    def stop_sign() -> bool:
+        queue.keep(message)  # asked all along: a good moment to say that we are still at work
+        return should_stop()
+
+    disposition = process_memory(message.memory_id, worker=worker, should_stop=stop_sign)
+    if dealt_with(message.memory_id, disposition):
         queue.ack(message)
     else:
         queue.release(message, disposition.delay)
     return True
 
 
+def dealt_with(memory_id: uuid.UUID, disposition: Disposition) -> bool:
+    """Whether the message may go. A new one rings for the row where that waits, so that this one counts as no failure:
+    a queue that counts deliveries gives up only on what kills its workers."""
+    if disposition.next is Next.AGAIN:
+        return ring(memory_id, disposition.delay)
+    return disposition.next is Next.DONE
+
+
 def process_memory(memory_id: uuid.UUID, *, worker: str, should_stop: StopSign = lambda: False) -> Disposition:
     """Bring one memory as far as it goes: to its end, to another attempt, or back to the queue when told to stop."""
     claim = leases.claim(memory_id, worker=worker)
     if claim.run is None:
-        return Disposition(claim.answer is not Answer.BUSY, claim.wait)
+        return Disposition(Next.BUSY if claim.answer is Answer.BUSY else Next.DONE, claim.wait)
     run = claim.run
     with logs.job(memory_id, run.attempt.number):
         try:
             if run.stage is Stage.TRANSCRIPTION:
                 transcribe(run, should_stop)
             if run.stage is Stage.ANALYSIS:
-                analyze(run)
+                analyze(run, should_stop)
         except Exception as error:
             return settle(run, error)
         logger.info("Done: %s", run.memory.status)
-        return Disposition(acknowledge=True)
+        return Disposition(Next.DONE)
 
 
-def transcribe(run: Run, should_stop: StopSign) -> None:
-    """Sound to words, chunk by chunk; what an earlier attempt has saved is not asked for again."""
-    if run.memory.edited("transcript"):  # a person's words stand: nothing to be had from the sound
-        run.finish_transcription(Transcript.objects.get(memory=run.memory).as_result())
-        return
-    with TemporaryDirectory(prefix=WORKSPACE, dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-        sound = normalized_audio(run, Path(folder), should_stop)
-        cuts = audio.split(sound, max_seconds=ports.transcriber().limits.max_seconds)
-        saved = run.chunks()
-        results: list[TranscriptResult] = []
-        for cut in cuts:
-            result = saved.get((cut.start, cut.end))
-            if result is None:
-                clip = audio.clip(sound, cut, Path(folder) / "clip.wav")
-                result = transcribe_chunk(run, clip, results, total=sound.seconds, should_stop=should_stop)
-                run.keep_chunk(cut.start, cut.end, result)
-            results.append(result)
-    run.finish_transcription(join(results))
-
-
-def normalized_audio(run: Run, folder: Path, should_stop: StopSign) -> audio.NormalizedAudio:
-    """The recording as a transcriber wants it, in this folder; what is known of it now is saved."""
-    memory = run.memory
-    if not memory.audio:
-        raise AudioExpired
-
-    def on_progress(fraction: float) -> None:
-        if should_stop():
-            raise Interrupted
-        run.report(fraction * DECODING)
-
-    try:
-        with memory.audio.open("rb") as file:
-            sound = audio.normalize(
-                cast(BinaryIO, file),
-                folder / "sound.wav",
-                max_seconds=settings.MEMORIES_MAX_AUDIO_HOURS * 3600,
-                on_progress=on_progress,
-            )
-    except FileNotFoundError as error:
-        raise AudioMissing from error
-    run.describe_audio(seconds=sound.seconds, damage=sound.damage)
-    return sound
-
-
-def transcribe_chunk(
-    run: Run, clip: Clip, before: list[TranscriptResult], *, total: float, should_stop: StopSign
-) -> TranscriptResult:
-    """One paid call; its times come back as seconds from the beginning of the recording."""
-
-    def on_progress(fraction: float) -> None:
-        if should_stop():
-            raise Interrupted
-        run.report(DECODING + (1 - DECODING) * (clip.start + fraction * clip.seconds) / total)
-
-    on_progress(0.0)
-    result = ports.transcriber().transcribe(
-        clip,
-        language=run.memory.language or None,
-        prompt=before[-1].text[-CONTEXT:] if before else "",
-        on_progress=on_progress,
-    )
-    return in_recording_time(result, clip)
-
-
-def analyze(run: Run) -> None:
+def analyze(run: Run, should_stop: StopSign) -> None:
     """Words to findings; only what the words bear out is saved."""
+    analyzer = ports.analyzer()
     words = Transcript.objects.get(memory=run.memory).as_result()
-    found = ports.analyzer().analyze(words, recorded_at=run.memory.recorded_at)
+
+    def on_progress(fraction: float) -> None:
+        if should_stop():
+            raise Interrupted
+        run.report(fraction)
+
+    def find() -> AnalysisResult:
+        return analyzer.analyze(words, recorded_at=run.memory.recorded_at, on_progress=on_progress)
+
+    if not analyzer.paid:
+        found = find()
+    else:
+        on_progress(0.0)
+        spending.check(Stage.ANALYSIS)
+        found = spending.pay(Stage.ANALYSIS, run.memory.owner_id, analyzer.estimate(words), find)
     run.finish_analysis(evidence.verified(found, words))
 
 
@@ -157,25 +119,33 @@ def settle(run: Run, error: Exception) -> Disposition:
     try:
         if isinstance(error, Interrupted):
             run.hand_back()
-            return Disposition(acknowledge=False)
+            return Disposition(Next.AGAIN)
         if isinstance(error, LeaseLost):
             logger.warning("The lease was lost: another worker has this memory, or it was erased.")
-            return Disposition(acknowledge=False, delay=settings.MEMORIES_RETRY_SECONDS)
-        known = known_error(error)
-        if known.permanent or run.memory.attempts >= settings.MEMORIES_MAX_ATTEMPTS:
-            logger.warning("Given up: %s", known.code)
-            run.give_up(known)
-            return Disposition(acknowledge=True)
-        delay = known.retry_after or backoff(run.memory.attempts)
-        logger.warning("To be tried again in %.0f s: %s", delay, known.code)
-        run.retry(known, delay=delay)
-        return Disposition(acknowledge=False, delay=delay)
+            return Disposition(Next.BUSY, settings.MEMORIES_RETRY_SECONDS)
+        return _settle_known(run, known_error(error))
     except LeaseLost:
-        return Disposition(acknowledge=False, delay=settings.MEMORIES_RETRY_SECONDS)
+        return Disposition(Next.BUSY, settings.MEMORIES_RETRY_SECONDS)
     except (DatabaseError, InterfaceError):
         # The row cannot be told, so its lease will run out and the memory be claimed again: nothing is lost.
         logger.exception("The database is away; the lease of this memory will run out.")
-        return Disposition(acknowledge=False, delay=settings.MEMORIES_LEASE_SECONDS)
+        return Disposition(Next.BUSY, settings.MEMORIES_LEASE_SECONDS)
+
+
+def _settle_known(run: Run, error: MemoriesError) -> Disposition:
+    if isinstance(error, Waiting):
+        delay = error.retry_after or spending.PROBE_EVERY.total_seconds()
+        logger.warning("Waits %.0f s: %s", delay, error.code)
+        run.postpone(error, delay=delay)
+        return Disposition(Next.AGAIN, delay)
+    if error.permanent or run.memory.attempts >= settings.MEMORIES_MAX_ATTEMPTS:
+        logger.warning("Given up: %s", error.code)
+        run.give_up(error)
+        return Disposition(Next.DONE)
+    delay = error.retry_after or backoff(run.memory.attempts)
+    logger.warning("To be tried again in %.0f s: %s", delay, error.code)
+    run.retry(error, delay=delay)
+    return Disposition(Next.AGAIN, delay)
 
 
 def known_error(error: Exception) -> MemoriesError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -109,3 +110,13 @@ class Limits:
     max_seconds: float | None
     formats: frozenset[str]  # file extensions without the dot
     parallel: int = 1  # calls at the same time
+
+    def take(self, form: str, size: int, seconds: float) -> bool:
+        """Whether a file of this format and size (bytes) goes through in one call."""
+        fits = (self.max_bytes is None or size <= self.max_bytes) and seconds <= self.longest()
+        return form in self.formats and fits
+
+    def longest(self, bytes_per_second: float = 0.0) -> float:
+        """The most seconds of one call, for sound of this many bytes."""
+        by_size = self.max_bytes / bytes_per_second if self.max_bytes and bytes_per_second else math.inf
+        return min(by_size, self.max_seconds or math.inf)

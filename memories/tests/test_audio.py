@@ -274,7 +274,7 @@ def test_cuts_cover_everything_once(tmp_path: Path) -> None:
 
 def test_what_fits_is_one_cut_and_is_not_copied(tmp_path: Path) -> None:
     sound = sounding(tmp_path, (2.0, True))
-    for limit in (None, 60.0):
+    for limit in (math.inf, 60.0):
         assert audio.split(sound, max_seconds=limit) == [Cut(0.0, 2.0)]
     assert audio.clip(sound, Cut(0.0, 2.0), tmp_path / "c.wav").path == sound.path
 

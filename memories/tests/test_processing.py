@@ -20,7 +20,7 @@ from memories.errors import (
     TranscriptionRefused,
 )
 from memories.models import Attempt, Memory, Stage, Status, Transcript
-from memories.processing import Disposition, process_memory, process_next
+from memories.processing import Disposition, Next, process_memory, process_next
 from memories.queues.database import DatabaseQueue
 from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
 from memories.tests.speech import wav
@@ -57,7 +57,7 @@ def wait_over(memory: Memory) -> None:
 
 def test_a_recording_becomes_a_memory(recorded: Make, transcriber: FakeTranscriber) -> None:
     memory = recorded()
-    assert process(memory) == Disposition(acknowledge=True)
+    assert process(memory) == Disposition(Next.DONE)
     assert memory.status == Status.READY
     assert memory.title == "About Call"
     assert memory.transcript.text == transcriber.text
@@ -73,7 +73,7 @@ def test_a_recording_becomes_a_memory(recorded: Make, transcriber: FakeTranscrib
 def test_a_message_for_a_finished_memory_costs_nothing(recorded: Make, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     process(memory)
-    assert process(memory).acknowledge
+    assert process(memory).next is Next.DONE
     assert len(transcriber.calls) == 1
 
 
@@ -81,7 +81,7 @@ def test_a_message_for_a_memory_at_work_elsewhere_is_kept(recorded: Make) -> Non
     memory = recorded()
     leases.claim(memory.pk, worker="other")
     disposition = process(memory)
-    assert not disposition.acknowledge
+    assert disposition.next is not Next.DONE
     assert disposition.delay > 0
 
 
@@ -89,13 +89,13 @@ def test_a_message_for_an_erased_memory_is_acknowledged(recorded: Make) -> None:
     memory = recorded()
     pk = memory.pk
     memory.delete()
-    assert process_memory(pk, worker="w").acknowledge
+    assert process_memory(pk, worker="w").next is Next.DONE
 
 
 def test_nobody_spoke_and_the_analyzer_is_not_asked(recorded: Make, settings: Any, analyzer: FakeAnalyzer) -> None:
     settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.FakeTranscriber", "OPTIONS": {"text": ""}}
     memory = recorded()
-    assert process(memory).acknowledge
+    assert process(memory).next is Next.DONE
     assert memory.status == Status.NO_SPEECH
     assert analyzer.calls == 0
 
@@ -120,10 +120,10 @@ def test_a_retry_redoes_only_the_missing_chunks(recorded: Make, transcriber: Fak
             raise TranscriberUnavailable
 
     transcriber.during = fail_at_the_second_chunk
-    assert not process(memory).acknowledge
+    assert process(memory).next is not Next.DONE
     assert (memory.status, memory.error_code) == (Status.QUEUED, "transcriber_unavailable")
     wait_over(memory)
-    assert process(memory).acknowledge
+    assert process(memory).next is Next.DONE
     assert memory.status == Status.READY
     starts = [start for start, _ in transcriber.calls]
     assert starts[0] == 0.0
@@ -146,7 +146,7 @@ def test_a_retry_of_the_analysis_makes_no_transcription_call(
 def test_a_permanent_error_is_not_tried_again(recorded: Make, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     transcriber.raise_exc(TranscriptionRefused())
-    assert process(memory).acknowledge
+    assert process(memory).next is Next.DONE
     assert (memory.status, memory.error_code) == (Status.FAILED, "transcription_refused")
     assert memory.next_step
     assert memory.dead_letters.count() == 1
@@ -156,7 +156,7 @@ def test_a_permanent_error_is_not_tried_again(recorded: Make, transcriber: FakeT
 def test_three_attempts_and_then_it_fails(recorded: Make, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     transcriber.raise_exc(*(TranscriberUnavailable() for _ in range(3)))
-    assert [self_paced(memory).acknowledge for _ in range(3)] == [False, False, True]
+    assert [self_paced(memory).next for _ in range(3)] == [Next.AGAIN, Next.AGAIN, Next.DONE]
     assert memory.status == Status.FAILED
     assert Attempt.objects.filter(outcome="retried").count() == 2
     assert Attempt.objects.filter(outcome="failed").count() == 1
@@ -211,7 +211,7 @@ def test_what_we_stand_on_may_fail_and_is_tried_again(
 ) -> None:
     memory = recorded()
     transcriber.raise_exc(error)
-    assert not process(memory).acknowledge
+    assert process(memory).next is not Next.DONE
     assert (memory.status, memory.error_code) == (Status.QUEUED, code)
 
 
@@ -241,7 +241,7 @@ def test_told_to_stop_it_hands_back_what_it_has_and_the_next_goes_on_from_there(
 ) -> None:
     memory = recorded(long_sound())
     disposition = process(memory, should_stop=lambda: len(transcriber.calls) >= 2)
-    assert not disposition.acknowledge
+    assert disposition.next is not Next.DONE
     assert (memory.status, memory.attempts) == (Status.QUEUED, 0)
     assert memory.chunks.count() == 1
     process(memory)
@@ -252,9 +252,9 @@ def test_told_to_stop_it_hands_back_what_it_has_and_the_next_goes_on_from_there(
 def test_erased_while_it_is_transcribed_leaves_nothing(recorded: Make, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     transcriber.during = lambda: Memory.objects.filter(pk=memory.pk).delete() and None
-    assert not process_memory(memory.pk, worker="w").acknowledge
+    assert process_memory(memory.pk, worker="w").next is not Next.DONE
     assert not Transcript.objects.exists()
-    assert process_memory(memory.pk, worker="w").acknowledge
+    assert process_memory(memory.pk, worker="w").next is Next.DONE
 
 
 def test_a_transcript_that_a_person_corrected_is_not_transcribed_again(

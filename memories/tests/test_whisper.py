@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def whisper() -> WhisperTranscriber:
 def clip_of(name: str, folder: Path) -> Clip:
     with (SAMPLES / name).open("rb") as file:
         sound = audio.normalize(file, folder / "sound.wav", max_seconds=3600)
-    return audio.clip(sound, audio.split(sound, max_seconds=None)[0], folder / "clip.wav")
+    return audio.clip(sound, audio.split(sound, max_seconds=math.inf)[0], folder / "clip.wav")
 
 
 def heard(whisper: WhisperTranscriber, name: str, folder: Path, language: str | None = None) -> TranscriptResult:

@@ -74,7 +74,7 @@ class Command(ExampleCommand):
             if sound.damage:
                 self.stderr.write(f"{path}: {sound.damage}")
             bar.total = sound.seconds
-            for cut in audio.split(sound, max_seconds=transcriber.limits.max_seconds):
+            for cut in audio.split(sound, max_seconds=transcriber.limits.longest(audio.BYTES_PER_SECOND)):
                 clip = audio.clip(sound, cut, Path(folder) / "clip.wav")
                 result = transcriber.transcribe(clip, language=language, on_progress=_moves(bar, cut))
                 results.append(in_recording_time(result, clip))

@@ -1,0 +1,153 @@
+"""Paid work: what it may cost on a day, and the breaker that stops it for everybody.
+
+A call is booked by its estimate before it is made, and corrected by its cost afterwards: what was under way when a
+worker died stays booked, since it may have been paid.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from datetime import time as clock
+from decimal import Decimal
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from memories import errors
+from memories.errors import BudgetSpent, BudgetTooSmall, MemoriesError, PaidWorkStopped
+from memories.models import Breaker, DailySpending, Memory, Stage, Status
+from memories.types import AnalysisResult, TranscriptResult
+
+PROBE_EVERY = timedelta(minutes=5)  # how often one memory tries for all whether paid work is possible again
+SPREAD = 300.0  # seconds after midnight over which those who waited for the budget come back
+
+Result = TypeVar("Result", AnalysisResult, TranscriptResult)
+
+logger = logging.getLogger(__name__)
+
+
+# --- the breaker -------------------------------------------------------------------------------------------------
+
+
+def check(stage: Stage) -> None:
+    """Raise what stops paid work at this stage. When a probe is due, the first to ask is let through."""
+    breaker, now = Breaker.objects.filter(stage=stage).first(), timezone.now()
+    if breaker is None:
+        return
+    if breaker.probe_at <= now and _take_probe(breaker, now):
+        logger.info("Trying whether %s works again", stage.value)
+        return
+    wait = max(1.0, (breaker.probe_at - now).total_seconds())
+    raise errors.BY_CODE[breaker.code](breaker.detail, retry_after=wait, billed=False)
+
+
+def _take_probe(breaker: Breaker, now: datetime) -> bool:
+    row = Breaker.objects.filter(stage=breaker.stage, probe_at=breaker.probe_at)
+    breaker.probe_at = now + PROBE_EVERY  # what the next one is told, too
+    return bool(row.update(probe_at=breaker.probe_at))
+
+
+def stop(stage: Stage, error: PaidWorkStopped) -> None:
+    """The provider turned a call down for a reason that all calls share: open the breaker, or keep it open."""
+    probe_at = timezone.now() + PROBE_EVERY
+    _, opened = Breaker.objects.update_or_create(
+        stage=stage, defaults={"code": error.code, "detail": error.detail, "probe_at": probe_at}
+    )
+    if opened:
+        logger.error("Paid work at %s stops for everybody: %s", stage.value, error.code)
+
+
+def worked(stage: Stage) -> None:
+    """A paid call succeeded: close the breaker, and let those go on who waited for it."""
+    if Breaker.objects.filter(stage=stage).delete()[0]:
+        logger.warning("Paid work at %s goes on", stage.value)
+        wake(stage)
+
+
+def wake(stage: Stage) -> int:
+    """Make those due who wait for this stage's breaker; the sweep rings for them."""
+    codes = [code for code, cls in errors.BY_CODE.items() if issubclass(cls, PaidWorkStopped)]
+    waiting = Memory.objects.filter(status=Status.QUEUED, stage=stage, error_code__in=codes)
+    return waiting.touch(next_attempt_at=None, enqueued_at=None, hidden_until=None)
+
+
+# --- the budget --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """One call that is booked by its estimate until it is known what it cost."""
+
+    stage: Stage
+    owner_id: int
+    day: date
+    usd: Decimal
+
+    def settle(self, cost: Decimal | None) -> None:
+        """The call succeeded, so paid work is possible. Without a known cost the estimate stands."""
+        if cost is not None:
+            self._correct(cost)
+        worked(self.stage)
+
+    def fail(self, error: Exception) -> None:
+        """The call failed. What may have been paid all the same stays booked."""
+        if not isinstance(error, MemoriesError):
+            return
+        if error.usage and error.usage.cost_usd is not None:
+            self._correct(error.usage.cost_usd)
+        elif not error.billed:
+            self._correct(Decimal(0))
+        if isinstance(error, PaidWorkStopped):
+            stop(self.stage, error)
+
+    def _correct(self, cost: Decimal) -> None:
+        if cost != self.usd:
+            rows = DailySpending.objects.filter(day=self.day, owner__isnull=True)
+            for row in (rows, DailySpending.objects.filter(day=self.day, owner=self.owner_id)):
+                row.update(usd=F("usd") + (cost - self.usd))
+
+
+def pay(stage: Stage, owner_id: int, estimate: Decimal, call: Callable[[], Result]) -> Result:
+    """Make one paid call, on the budget. Raises what `reserve` and the call raise."""
+    reservation = reserve(stage, owner_id, estimate)
+    try:
+        result = call()
+    except Exception as error:
+        reservation.fail(error)
+        raise
+    reservation.settle(result.usage.cost_usd)
+    return result
+
+
+def reserve(stage: Stage, owner_id: int, estimate: Decimal) -> Reservation:
+    """Book a call on today's budgets (UTC), the site's and the person's. Raises BudgetSpent or BudgetTooSmall."""
+    day = timezone.now().date()
+    with transaction.atomic():
+        _book(day, None, estimate, settings.MEMORIES_DAILY_BUDGET_USD)
+        _book(day, owner_id, estimate, settings.MEMORIES_DAILY_BUDGET_USD_PER_USER)
+    return Reservation(stage, owner_id, day, estimate)
+
+
+def _book(day: date, owner_id: int | None, usd: Decimal, cap: float) -> None:
+    row, _ = DailySpending.objects.get_or_create(day=day, owner_id=owner_id)
+    free = DailySpending.objects.filter(pk=row.pk)
+    if cap:
+        limit = Decimal(str(cap))
+        if usd > limit:
+            raise BudgetTooSmall(f"One call would cost about {usd:.2f} USD, and a day's budget is {limit} USD.")
+        free = free.filter(usd__lte=limit - usd)
+    if not free.update(usd=F("usd") + usd):
+        raise BudgetSpent(retry_after=_until_tomorrow(), billed=False)
+
+
+def _until_tomorrow() -> float:
+    now = timezone.now()
+    midnight = datetime.combine(now.date() + timedelta(days=1), clock.min, tzinfo=now.tzinfo)
+    return (midnight - now).total_seconds() + random.uniform(0.0, SPREAD)  # noqa: S311 (no secret)
