@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 
 from memories import ports
+from memories.tests.aws import aws, aws_server  # noqa: F401 (fixtures)
 from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
 
 SAMPLES = Path(__file__).parent / "samples"
