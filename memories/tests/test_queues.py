@@ -1,4 +1,4 @@
-"""One contract, every queue: to add one, add a line to QUEUES."""
+"""One contract, every queue: to add one, add a line to QUEUES. What SQS alone does is in test_sqs.py."""
 
 from __future__ import annotations
 
@@ -16,15 +16,27 @@ from memories import leases
 from memories.models import Memory, Status
 from memories.queues.base import Message, Queue
 from memories.queues.database import DatabaseQueue
+from memories.queues.sqs import SQSQueue
+from memories.tests.aws import AWS, REGION
 
-QUEUES: dict[str, Callable[[], Queue]] = {"database": lambda: DatabaseQueue(visibility=30.0, poll=0.01)}
+
+def sqs_queue(request: pytest.FixtureRequest) -> SQSQueue:
+    aws: AWS = request.getfixturevalue("aws")
+    urls = aws.make_queues()
+    return SQSQueue(urls.url, urls.dlq_url, region=REGION, endpoint_url=aws.endpoint_url)
+
+
+QUEUES: dict[str, Callable[[pytest.FixtureRequest], Queue]] = {
+    "database": lambda request: DatabaseQueue(visibility=30.0, poll=0.01),
+    "sqs": sqs_queue,
+}
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(params=sorted(QUEUES))
 def queue(request: pytest.FixtureRequest) -> Queue:
-    return QUEUES[request.param]()
+    return QUEUES[request.param](request)
 
 
 @pytest.fixture
@@ -52,6 +64,11 @@ def test_what_was_enqueued_is_received(queue: Queue, memory: Memory) -> None:
     assert message.receive_count == 1
 
 
+def test_what_was_enqueued_with_a_delay_waits(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk, delay=60)
+    assert queue.receive() is None
+
+
 def test_a_received_message_is_hidden_from_others(queue: Queue, memory: Memory) -> None:
     queue.enqueue(memory.pk)
     received(queue)
@@ -68,6 +85,22 @@ def test_a_message_released_with_a_delay_waits(queue: Queue, memory: Memory) -> 
     queue.enqueue(memory.pk)
     queue.release(received(queue), delay=60)
     assert queue.receive() is None
+
+
+def test_a_release_is_no_failed_delivery(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    for _ in range(5):
+        queue.release(received(queue))
+    assert received(queue).receive_count == 1
+
+
+def test_a_message_that_is_kept_stays_hidden(queue: Queue, memory: Memory) -> None:
+    queue.enqueue(memory.pk)
+    message = received(queue)
+    queue.keep(message)
+    assert queue.receive() is None
+    queue.release(message)
+    assert received(queue).memory_id == memory.pk
 
 
 def test_an_acknowledged_message_of_a_finished_memory_does_not_come_again(queue: Queue, memory: Memory) -> None:
