@@ -10,10 +10,14 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.core.files.base import ContentFile
 
 from memories import ports
+from memories.models import Memory
 from memories.tests.aws import aws, aws_server  # noqa: F401 (fixtures)
 from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
+from memories.tests.jobs import Recorded
+from memories.tests.speech import wav
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -42,6 +46,19 @@ def _own_surroundings(settings: Any, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def owner(db: None) -> User:
     return get_user_model().objects.create_user("ada", password="a long enough secret")
+
+
+@pytest.fixture
+def recorded(owner: User) -> Recorded:
+    """Makes a queued memory with this sound."""
+
+    def make(sound: bytes = wav((2.0, True)), **fields: Any) -> Memory:
+        memory = Memory(owner=owner, audio_size=len(sound), **fields)
+        memory.audio.save("note.wav", ContentFile(sound), save=False)
+        memory.save()
+        return memory
+
+    return make
 
 
 @pytest.fixture

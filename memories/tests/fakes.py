@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -69,6 +70,30 @@ class FakeTranscriber(Failing, Transcriber):
         return TranscriptResult(self.text, self.language, segments, "fake-speech", usage)
 
 
+class PaidTranscriber(FakeTranscriber):
+    """Costs a cent a call, and is estimated at two; takes FLAC and several calls at a time, like a service far away."""
+
+    paid = True
+
+    def __init__(self, parallel: int = 3, max_seconds: float = 60.0) -> None:
+        super().__init__()
+        formats = frozenset({"wav", "flac", "mp3"})
+        self.limits = Limits(max_bytes=25_000_000, max_seconds=max_seconds, formats=formats, parallel=parallel)
+        self.formats: list[str] = []
+        self._lock = threading.Lock()
+
+    def estimate(self, seconds: float) -> Decimal:
+        return Decimal("0.02")
+
+    def transcribe(
+        self, clip: Clip, *, language: str | None = None, prompt: str = "", on_progress: Progress | None = None
+    ) -> TranscriptResult:
+        assert clip.path.stat().st_size
+        with self._lock:
+            self.formats.append(clip.format)
+        return super().transcribe(clip, language=language, prompt=prompt, on_progress=on_progress)
+
+
 class FakeAnalyzer(Failing, Analyzer):
     """Finds the first word of the transcript, and swears that "nobody said this" was said too."""
 
@@ -94,6 +119,15 @@ class FakeAnalyzer(Failing, Analyzer):
             ),
             usage=Usage(input_tokens=10, output_tokens=5, cost_usd=Decimal("0.02")),
         )
+
+
+class PaidAnalyzer(FakeAnalyzer):
+    """Costs two cents, as estimated; FakeAnalyzer's answer says so."""
+
+    paid = True
+
+    def estimate(self, transcript: TranscriptResult) -> Decimal:
+        return Decimal("0.02")
 
 
 class FakeQueue(Queue):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 from django.db import OperationalError
-from django.utils import timezone
 
 from memories import leases, processing, recovery
 from memories.errors import (
@@ -23,39 +19,17 @@ from memories.models import Attempt, Memory, Stage, Status, Transcript
 from memories.processing import Disposition, Next, process_memory, process_next
 from memories.queues.database import DatabaseQueue
 from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
+from memories.tests.jobs import Recorded, process, wait_over
 from memories.tests.speech import wav
 
 pytestmark = pytest.mark.django_db
-
-Make = Callable[..., Memory]
-
-
-@pytest.fixture
-def recorded(owner: User) -> Make:
-    def make(sound: bytes = wav((2.0, True)), **fields: Any) -> Memory:
-        memory = Memory(owner=owner, **fields)
-        memory.audio.save("note.wav", ContentFile(sound), save=False)
-        memory.save()
-        return memory
-
-    return make
 
 
 def long_sound() -> bytes:
     return wav((55.0, True), (1.0, False), (40.0, True))  # two chunks for a transcriber that takes a minute
 
 
-def process(memory: Memory, **kwargs: Any) -> Disposition:
-    disposition = process_memory(memory.pk, worker="test", **kwargs)
-    memory.refresh_from_db()
-    return disposition
-
-
-def wait_over(memory: Memory) -> None:
-    Memory.objects.filter(pk=memory.pk).update(next_attempt_at=timezone.now())
-
-
-def test_a_recording_becomes_a_memory(recorded: Make, transcriber: FakeTranscriber) -> None:
+def test_a_recording_becomes_a_memory(recorded: Recorded, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     assert process(memory) == Disposition(Next.DONE)
     assert memory.status == Status.READY
@@ -70,14 +44,14 @@ def test_a_recording_becomes_a_memory(recorded: Make, transcriber: FakeTranscrib
     ]
 
 
-def test_a_message_for_a_finished_memory_costs_nothing(recorded: Make, transcriber: FakeTranscriber) -> None:
+def test_a_message_for_a_finished_memory_costs_nothing(recorded: Recorded, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     process(memory)
     assert process(memory).next is Next.DONE
     assert len(transcriber.calls) == 1
 
 
-def test_a_message_for_a_memory_at_work_elsewhere_is_kept(recorded: Make) -> None:
+def test_a_message_for_a_memory_at_work_elsewhere_is_kept(recorded: Recorded) -> None:
     memory = recorded()
     leases.claim(memory.pk, worker="other")
     disposition = process(memory)
@@ -85,14 +59,14 @@ def test_a_message_for_a_memory_at_work_elsewhere_is_kept(recorded: Make) -> Non
     assert disposition.delay > 0
 
 
-def test_a_message_for_an_erased_memory_is_acknowledged(recorded: Make) -> None:
+def test_a_message_for_an_erased_memory_is_acknowledged(recorded: Recorded) -> None:
     memory = recorded()
     pk = memory.pk
     memory.delete()
     assert process_memory(pk, worker="w").next is Next.DONE
 
 
-def test_nobody_spoke_and_the_analyzer_is_not_asked(recorded: Make, settings: Any, analyzer: FakeAnalyzer) -> None:
+def test_nobody_spoke_and_the_analyzer_is_not_asked(recorded: Recorded, settings: Any, analyzer: FakeAnalyzer) -> None:
     settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.FakeTranscriber", "OPTIONS": {"text": ""}}
     memory = recorded()
     assert process(memory).next is Next.DONE
@@ -101,7 +75,7 @@ def test_nobody_spoke_and_the_analyzer_is_not_asked(recorded: Make, settings: An
 
 
 def test_a_long_recording_is_transcribed_in_chunks_with_true_times_and_context(
-    recorded: Make, transcriber: FakeTranscriber
+    recorded: Recorded, transcriber: FakeTranscriber
 ) -> None:
     memory = recorded(long_sound())
     process(memory)
@@ -112,7 +86,7 @@ def test_a_long_recording_is_transcribed_in_chunks_with_true_times_and_context(
     assert [(s["id"], s["start"]) for s in memory.transcript.segments] == [(0, 0.0), (1, pytest.approx(second))]
 
 
-def test_a_retry_redoes_only_the_missing_chunks(recorded: Make, transcriber: FakeTranscriber) -> None:
+def test_a_retry_redoes_only_the_missing_chunks(recorded: Recorded, transcriber: FakeTranscriber) -> None:
     memory = recorded(long_sound())
 
     def fail_at_the_second_chunk() -> None:
@@ -131,7 +105,7 @@ def test_a_retry_redoes_only_the_missing_chunks(recorded: Make, transcriber: Fak
 
 
 def test_a_retry_of_the_analysis_makes_no_transcription_call(
-    recorded: Make, transcriber: FakeTranscriber, analyzer: FakeAnalyzer
+    recorded: Recorded, transcriber: FakeTranscriber, analyzer: FakeAnalyzer
 ) -> None:
     memory = recorded()
     analyzer.raise_exc(AnalyzerUnavailable())
@@ -143,7 +117,7 @@ def test_a_retry_of_the_analysis_makes_no_transcription_call(
     assert len(transcriber.calls) == 1
 
 
-def test_a_permanent_error_is_not_tried_again(recorded: Make, transcriber: FakeTranscriber) -> None:
+def test_a_permanent_error_is_not_tried_again(recorded: Recorded, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     transcriber.raise_exc(TranscriptionRefused())
     assert process(memory).next is Next.DONE
@@ -153,7 +127,7 @@ def test_a_permanent_error_is_not_tried_again(recorded: Make, transcriber: FakeT
     assert memory.audio
 
 
-def test_three_attempts_and_then_it_fails(recorded: Make, transcriber: FakeTranscriber) -> None:
+def test_three_attempts_and_then_it_fails(recorded: Recorded, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     transcriber.raise_exc(*(TranscriberUnavailable() for _ in range(3)))
     assert [self_paced(memory).next for _ in range(3)] == [Next.AGAIN, Next.AGAIN, Next.DONE]
@@ -167,7 +141,7 @@ def self_paced(memory: Memory) -> Disposition:
     return process(memory)
 
 
-def test_three_attempts_at_the_analysis_keep_the_transcript(recorded: Make, analyzer: FakeAnalyzer) -> None:
+def test_three_attempts_at_the_analysis_keep_the_transcript(recorded: Recorded, analyzer: FakeAnalyzer) -> None:
     memory = recorded()
     analyzer.raise_exc(*(AnalyzerUnavailable() for _ in range(3)))
     for _ in range(3):
@@ -179,7 +153,7 @@ def test_three_attempts_at_the_analysis_keep_the_transcript(recorded: Make, anal
     assert memory.status == Status.READY
 
 
-def test_a_refused_analysis_keeps_the_transcript_at_once(recorded: Make, analyzer: FakeAnalyzer) -> None:
+def test_a_refused_analysis_keeps_the_transcript_at_once(recorded: Recorded, analyzer: FakeAnalyzer) -> None:
     memory = recorded()
     analyzer.raise_exc(AnalysisRefused())
     process(memory)
@@ -187,7 +161,7 @@ def test_a_refused_analysis_keeps_the_transcript_at_once(recorded: Make, analyze
 
 
 def test_the_pause_before_another_attempt_grows_and_what_the_service_asks_for_is_honoured(
-    recorded: Make, transcriber: FakeTranscriber, settings: Any
+    recorded: Recorded, transcriber: FakeTranscriber, settings: Any
 ) -> None:
     settings.MEMORIES_RETRY_SECONDS = 10.0
     assert 8 <= processing.backoff(1) <= 12
@@ -207,7 +181,7 @@ def test_the_pause_before_another_attempt_grows_and_what_the_service_asks_for_is
     ],
 )
 def test_what_we_stand_on_may_fail_and_is_tried_again(
-    recorded: Make, transcriber: FakeTranscriber, error: Exception, code: str
+    recorded: Recorded, transcriber: FakeTranscriber, error: Exception, code: str
 ) -> None:
     memory = recorded()
     transcriber.raise_exc(error)
@@ -215,20 +189,20 @@ def test_what_we_stand_on_may_fail_and_is_tried_again(
     assert (memory.status, memory.error_code) == (Status.QUEUED, code)
 
 
-def test_a_file_that_is_gone_is_said_to_be_missing(recorded: Make) -> None:
+def test_a_file_that_is_gone_is_said_to_be_missing(recorded: Recorded) -> None:
     memory = recorded()
     memory.audio.storage.delete(str(memory.audio))
     process(memory)
     assert (memory.status, memory.error_code) == (Status.FAILED, "audio_missing")
 
 
-def test_what_cannot_be_decoded_fails_for_good(recorded: Make) -> None:
+def test_what_cannot_be_decoded_fails_for_good(recorded: Recorded) -> None:
     memory = recorded(b"RIFF nothing that sounds")
     process(memory)
     assert (memory.status, memory.error_code) == (Status.FAILED, "not_audio")
 
 
-def test_longer_than_the_limit_fails_for_good(recorded: Make, settings: Any, transcriber: FakeTranscriber) -> None:
+def test_longer_than_the_limit_fails_for_good(recorded: Recorded, settings: Any, transcriber: FakeTranscriber) -> None:
     settings.MEMORIES_MAX_AUDIO_HOURS = 1 / 3600
     memory = recorded()
     process(memory)
@@ -237,7 +211,7 @@ def test_longer_than_the_limit_fails_for_good(recorded: Make, settings: Any, tra
 
 
 def test_told_to_stop_it_hands_back_what_it_has_and_the_next_goes_on_from_there(
-    recorded: Make, transcriber: FakeTranscriber
+    recorded: Recorded, transcriber: FakeTranscriber
 ) -> None:
     memory = recorded(long_sound())
     disposition = process(memory, should_stop=lambda: len(transcriber.calls) >= 2)
@@ -249,7 +223,7 @@ def test_told_to_stop_it_hands_back_what_it_has_and_the_next_goes_on_from_there(
     assert len(transcriber.calls) == 3
 
 
-def test_erased_while_it_is_transcribed_leaves_nothing(recorded: Make, transcriber: FakeTranscriber) -> None:
+def test_erased_while_it_is_transcribed_leaves_nothing(recorded: Recorded, transcriber: FakeTranscriber) -> None:
     memory = recorded()
     transcriber.during = lambda: Memory.objects.filter(pk=memory.pk).delete() and None
     assert process_memory(memory.pk, worker="w").next is not Next.DONE
@@ -258,7 +232,7 @@ def test_erased_while_it_is_transcribed_leaves_nothing(recorded: Make, transcrib
 
 
 def test_a_transcript_that_a_person_corrected_is_not_transcribed_again(
-    recorded: Make, transcriber: FakeTranscriber
+    recorded: Recorded, transcriber: FakeTranscriber
 ) -> None:
     memory = recorded(edited_fields=["transcript"])
     Transcript.objects.create(memory=memory, text="Mine.", segments=[{"id": 0, "text": "Mine."}])
@@ -268,13 +242,13 @@ def test_a_transcript_that_a_person_corrected_is_not_transcribed_again(
     assert transcriber.calls == []
 
 
-def test_the_language_that_the_person_named_is_passed_on(recorded: Make, transcriber: FakeTranscriber) -> None:
+def test_the_language_that_the_person_named_is_passed_on(recorded: Recorded, transcriber: FakeTranscriber) -> None:
     process(recorded(language="es"))
     process(recorded())
     assert transcriber.hints == ["es", None]
 
 
-def test_the_queue_is_drained_one_by_one(recorded: Make) -> None:
+def test_the_queue_is_drained_one_by_one(recorded: Recorded) -> None:
     memories = [recorded(), recorded()]
     queue = DatabaseQueue()
     worked = [process_next(queue, worker="w", should_stop=lambda: False) for _ in range(3)]

@@ -1,0 +1,153 @@
+"""Chunks in parallel lanes: each saved once, with its context, whatever happens to the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import InterfaceError, OperationalError
+
+from memories import leases, ports
+from memories.errors import TranscriberUnavailable
+from memories.models import Attempt, Status
+from memories.processing import Next
+from memories.tests.conftest import SAMPLES
+from memories.tests.fakes import PaidTranscriber
+from memories.tests.jobs import Recorded, process, wait_over
+from memories.tests.speech import wav
+
+pytestmark = pytest.mark.django_db
+
+BEEP = ((4.0, True), (1.0, False))  # a quiet place each five seconds
+SIX_CHUNKS = wav(*BEEP * 6)
+
+
+@pytest.fixture
+def paid(settings: Any) -> PaidTranscriber:
+    settings.MEMORIES_TRANSCRIBER = {
+        "BACKEND": "memories.tests.fakes.PaidTranscriber",
+        "OPTIONS": {"parallel": 3, "max_seconds": 6.0},
+    }
+    transcriber = ports.transcriber()
+    assert isinstance(transcriber, PaidTranscriber)
+    return transcriber
+
+
+def together(count: int) -> Callable[[], None]:
+    """Lets nobody pass before so many have come."""
+    barrier = threading.Barrier(count, timeout=30)
+
+    def meet() -> None:
+        barrier.wait()
+
+    return meet
+
+
+def test_as_many_calls_run_at_once_as_the_transcriber_takes(recorded: Recorded, paid: PaidTranscriber) -> None:
+    paid.during = together(3)
+    memory = recorded(SIX_CHUNKS)
+    process(memory)
+    assert memory.status == Status.READY
+    assert len(paid.calls) == 6
+
+
+def test_the_words_are_in_order_and_in_recording_time(recorded: Recorded, paid: PaidTranscriber) -> None:
+    memory = recorded(SIX_CHUNKS)
+    process(memory)
+    starts = [segment["start"] for segment in memory.transcript.segments]
+    assert starts == sorted(starts)
+    assert starts[0] == 0.0
+    assert len(starts) == 6
+    assert [segment["id"] for segment in memory.transcript.segments] == list(range(6))
+
+
+def test_all_but_the_first_chunk_of_a_lane_have_the_words_before_them(
+    recorded: Recorded, paid: PaidTranscriber
+) -> None:
+    process(recorded(SIX_CHUNKS))
+    assert sorted(paid.prompts) == [""] * 3 + [paid.text] * 3
+
+
+def test_a_chunk_that_was_saved_is_context_for_a_later_attempt(recorded: Recorded, paid: PaidTranscriber) -> None:
+    memory = recorded(SIX_CHUNKS)
+    paid.during = together(3)
+    process(memory, should_stop=lambda: len(paid.calls) == 3)
+    assert memory.chunks.count() == 3  # the first of each lane
+    process(memory)
+    assert paid.prompts[3:] == [paid.text] * 3
+
+
+def test_when_one_chunk_fails_those_under_way_are_saved(recorded: Recorded, paid: PaidTranscriber) -> None:
+    barrier = threading.Barrier(3, timeout=30)
+
+    def fail_in_company() -> None:
+        if len(paid.calls) <= 3 and barrier.wait() == 0:
+            raise TranscriberUnavailable
+
+    paid.during = fail_in_company
+    memory = recorded(SIX_CHUNKS)
+    assert process(memory).next is Next.AGAIN
+    assert memory.status == Status.QUEUED
+    assert memory.chunks.count() == len(paid.calls) - 1 >= 2
+
+    wait_over(memory)
+    process(memory)
+    assert memory.status == Status.READY
+    assert len(paid.calls) == 6 + 1
+
+
+def test_told_to_stop_it_saves_what_is_under_way_and_begins_nothing_new(
+    recorded: Recorded, paid: PaidTranscriber
+) -> None:
+    memory = recorded(SIX_CHUNKS)
+    disposition = process(memory, should_stop=lambda: len(paid.calls) > 0)
+    assert disposition.next is Next.AGAIN
+    assert (memory.status, memory.attempts) == (Status.QUEUED, 0)
+    assert memory.chunks.count() == len(paid.calls) >= 1
+    process(memory)
+    assert memory.status == Status.READY
+    assert len(paid.calls) == 6
+
+
+def test_each_call_is_booked_on_the_attempt(recorded: Recorded, paid: PaidTranscriber) -> None:
+    process(recorded(SIX_CHUNKS))
+    attempt = Attempt.objects.get(stage="transcription")
+    assert float(attempt.cost_usd or 0) == pytest.approx(0.06)
+    assert attempt.audio_seconds == pytest.approx(30.0, abs=0.1)
+
+
+def test_a_recording_that_fits_goes_through_as_it_came(recorded: Recorded, paid: PaidTranscriber) -> None:
+    process(recorded(wav((3.0, True))))
+    assert paid.formats == ["wav"]
+
+
+def test_what_does_not_fit_is_sent_as_flac(recorded: Recorded, paid: PaidTranscriber) -> None:
+    process(recorded(SIX_CHUNKS))
+    assert paid.formats == ["flac"] * 6
+
+
+def test_a_format_that_the_transcriber_does_not_take_is_sent_as_flac(recorded: Recorded, paid: PaidTranscriber) -> None:
+    process(recorded((SAMPLES / "speech_en.amr").read_bytes()))
+    assert set(paid.formats) == {"flac"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_when_paid_words_come_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(
+        [OperationalError("server closed the connection"), InterfaceError("connection already closed"), None]
+    )
+    monkeypatch.setattr(leases, "PAUSES", (0.0, 0.0))
+
+    @leases.insistent
+    def save() -> None:
+        if error := next(answers):
+            raise error
+
+    save()
+    assert list(answers) == []
+
+
+def test_the_lease_outlives_the_wait_for_the_database(settings: Any) -> None:
+    assert sum(leases.PAUSES) < settings.MEMORIES_LEASE_SECONDS
