@@ -2,6 +2,6 @@
 
 from django.contrib import admin
 
-from memories.admin import jobs, memory, tokens, users  # noqa: F401  (each registers its models)
+from memories.admin import jobs, memory, money, tokens, users  # noqa: F401  (each registers its models)
 
 admin.site.site_header = admin.site.site_title = "Memories: for staff"
