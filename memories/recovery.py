@@ -131,11 +131,13 @@ def record_dead_letters() -> int:
 
 
 def record_dead_letter(dead: DeadMessage) -> None:
-    """A dead message as a row. Its memory fails, unless it is finished or a live worker has it."""
+    """A dead message as a row. Its memory fails, unless it is finished, a live worker has it, or it waits for its time:
+    then the sweep rings for it anew."""
     error = DeliveryFailed(dead.reason)
     rows = Memory.objects.filter(pk__in=[dead.memory_id] if dead.memory_id else [])
-    held = Q(status__in=RUNNING, lease_expires_at__gt=timezone.now())
-    if leases.give_up(rows.filter(status__in=UNFINISHED).exclude(held), error, body=dead.body):
+    now = timezone.now()
+    alive = Q(status__in=RUNNING, lease_expires_at__gt=now) | Q(status=Status.QUEUED, next_attempt_at__gt=now)
+    if leases.give_up(rows.filter(status__in=UNFINISHED).exclude(alive), error, body=dead.body):
         return
     if not rows.exists():  # malformed, or erased since
         DeadLetter.objects.create(code=error.code, detail=error.detail, body=dead.body)

@@ -190,6 +190,15 @@ def test_a_dead_message_does_not_fail_a_memory_that_a_live_worker_has(memory: Me
     assert memory.status == Status.TRANSCRIBING
 
 
+def test_a_dead_message_does_not_fail_a_memory_that_waits_for_its_time(memory: Memory, queue: FakeQueue) -> None:
+    Memory.objects.update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    queue.dead.append(dead(memory.pk))
+    recovery.sweep()
+    memory.refresh_from_db()
+    assert memory.status == Status.QUEUED
+    assert queue.dead == []
+
+
 def stored(name: str, *, hours_old: float = 0) -> Path:
     path = Path(default_storage.path(default_storage.save(name, ContentFile(b"sound"))))
     os.utime(path, (time.time() - hours_old * 3600,) * 2)

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from memories import leases, privacy, recovery
 from memories.editing import Changes, edit
-from memories.errors import LeaseLost, MemoriesError, NotAudio, TranscriberUnavailable
+from memories.errors import KeyRefused, LeaseLost, MemoriesError, NotAudio, TranscriberUnavailable
 from memories.leases import Answer, Run
 from memories.models import (
     FINISHED,
@@ -139,6 +139,11 @@ class Memories(RuleBasedStateMachine):
     @rule(run=consumes(runs))
     def hand_back(self, run: Run) -> None:
         if self.write(run, run.hand_back):
+            self.holder.pop(run.memory.pk)
+
+    @rule(run=consumes(runs))
+    def postpone(self, run: Run) -> None:
+        if self.write(run, lambda: run.postpone(KeyRefused(), delay=60)):
             self.holder.pop(run.memory.pk)
 
     @rule(run=consumes(runs))
