@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
-from memories import insights, search
+from memories import events, insights, search
 from memories.errors import StaleVersion, TranscriptNotReady, UnknownSegment
 from memories.models import Memory, Tag, Transcript
 
@@ -23,16 +24,16 @@ class Changes:
     segments: Mapping[int, str] | None = None  # new text by segment id
 
 
-def edit(memory: Memory, changes: Changes, *, version: int | None = None) -> None:
+def edit(memory: Memory, changes: Changes, *, edition: int | None = None) -> None:
     """Write the changes and index them; what is the same already makes no new version.
 
-    Raises StaleVersion where the memory is not at `version` any more, Memory.DoesNotExist where it was erased,
+    Raises StaleVersion where the memory is not at `edition` any more, Memory.DoesNotExist where it was erased,
     TranscriptNotReady and UnknownSegment.
     """
     with transaction.atomic():
         row = Memory.objects.filter(pk=memory.pk)
         current = row.select_for_update().get()  # a worker that saves now waits, and then sees what is edited
-        if version is not None and current.version != version:
+        if edition is not None and current.edition != edition:
             raise StaleVersion
         fields: dict[str, Any] = {
             name: value
@@ -45,9 +46,10 @@ def edit(memory: Memory, changes: Changes, *, version: int | None = None) -> Non
         if changes.segments is not None and _set_segments(current, changes.segments):
             edited.add("transcript")
         if edited:
-            row.touch(**fields, edited_fields=sorted(edited.union(current.edited_fields)))
+            row.touch(edition=F("edition") + 1, **fields, edited_fields=sorted(edited.union(current.edited_fields)))
             current.refresh_from_db()
             search.index(current)
+            events.announce(current.pk)
 
 
 def _set_tags(memory: Memory, names: Sequence[str]) -> bool:

@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import wraps
 from time import monotonic, sleep
-from typing import Any, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from memories import insights, search
+from memories import events, insights, search
 from memories.errors import LeaseLost, MemoriesError, WorkerLost
 from memories.models import (
     FINISHED,
@@ -62,23 +62,25 @@ class Claim:
     wait: float = 0.0  # with BUSY: seconds until it makes sense to ask again
 
 
-def insistent(save: Callable[Saving, None]) -> Callable[Saving, None]:
+def insistent(save: Callable[Concatenate[Run, Saving], None]) -> Callable[Concatenate[Run, Saving], None]:
     """What is saved here was paid for: a database that is away for a moment is waited for, a minute at most."""
 
     @wraps(save)
-    def insist(*args: Saving.args, **kwargs: Saving.kwargs) -> None:
-        for pause in PAUSES:
+    def insist(run: Run, *args: Saving.args, **kwargs: Saving.kwargs) -> None:
+        for pause in (0.0, *PAUSES):
             try:
-                return save(*args, **kwargs)
+                if pause:
+                    sleep(pause)
+                    run.attempt.refresh_from_db()  # what the try before noted on it was rolled back
+                return save(run, *args, **kwargs)
             except (OperationalError, InterfaceError):
-                if connection.in_atomic_block:
+                if connection.in_atomic_block or pause == PAUSES[-1]:
                     raise
-                logger.warning("The database is away; trying to save again in %g s", pause)
+                logger.warning("The database is away; what was paid for will be saved when it is back.")
                 connection.close()
-                sleep(pause)
-        return save(*args, **kwargs)
+        raise AssertionError("not reached")
 
-    return insist
+    return insist  # type: ignore[return-value]  # for mypy, wraps() names the first parameter
 
 
 def claim(memory_id: uuid.UUID, *, worker: str) -> Claim:
@@ -95,6 +97,8 @@ def claim(memory_id: uuid.UUID, *, worker: str) -> Claim:
             next_attempt_at=None,
             hidden_until=None,  # from here on the lease says how long others keep away
             progress=0,
+            error_code="",
+            error_detail="",
         )
         if taken:
             return Claim(Answer.CLAIMED, _open_run(memory_id, token, worker))
@@ -106,6 +110,7 @@ def claim(memory_id: uuid.UUID, *, worker: str) -> Claim:
 def _open_run(memory_id: uuid.UUID, token: uuid.UUID, worker: str) -> Run:
     memory = Memory.objects.get(pk=memory_id)
     close_lost_attempts(memory_id)
+    events.announce(memory_id)
     attempt = Attempt.objects.create(
         memory=memory, stage=memory.stage, number=memory.attempts, worker=worker, lease_token=token
     )
@@ -140,6 +145,7 @@ def give_up(rows: MemoryQuerySet, error: MemoriesError, *, body: str = "") -> in
                 end, error_code=error.code, error_detail=error.detail, next_attempt_at=None, **_RELEASED
             )
             close_lost_attempts(memory.pk)
+            events.announce(memory.pk)
             DeadLetter.objects.create(
                 memory=memory, stage=memory.stage, code=error.code, detail=error.detail, body=body
             )
@@ -165,7 +171,13 @@ class Run:
         if since < (REPORT_EVERY if percent != self._percent else settings.MEMORIES_LEASE_SECONDS / 4):
             return
         self._reported_at, self._percent = monotonic(), percent
-        self._write(progress=percent)
+        try:
+            self._write(progress=percent)
+        except (OperationalError, InterfaceError):  # no reason to give up the call that is under way
+            if connection.in_atomic_block:
+                raise
+            logger.warning("The progress could not be reported; the lease has room for that.")
+            connection.close()
 
     def describe_audio(self, *, seconds: float, damage: str | None) -> None:
         self._write(duration_seconds=seconds, audio_damage=damage or "")
@@ -190,23 +202,28 @@ class Run:
         with transaction.atomic():
             if result.text:
                 self._move(
-                    Status.ANALYZING, stage=Stage.ANALYSIS, attempts=1, progress=0, lease_expires_at=self._lease_end()
+                    Status.ANALYZING,
+                    stage=Stage.ANALYSIS,
+                    attempts=1,
+                    progress=0,
+                    lease_expires_at=self._lease_end(),
+                    edition=F("edition") + 1,
                 )
             else:
-                self._move(Status.NO_SPEECH, error_code="", error_detail="", **_RELEASED)
+                self._move(Status.NO_SPEECH, edition=F("edition") + 1, **_RELEASED)
             if not self.memory.edited("transcript"):
                 transcript = self._save_transcript(result)
                 insights.prune(self.memory, transcript)
             Chunk.objects.filter(memory=self.memory).delete()
             search.index(self.memory)
             self._close(Attempt.Outcome.SUCCEEDED)
-            if result.text:
-                self._open_analysis()
+            analysis = self._open_analysis() if result.text else self.attempt
+        self.attempt = analysis
 
     @insistent
     def finish_analysis(self, result: AnalysisResult) -> None:
         with transaction.atomic():
-            self._move(Status.READY, error_code="", error_detail="", **_RELEASED)
+            self._move(Status.READY, edition=F("edition") + 1, **_RELEASED)
             insights.replace(self.memory, result)
             # A person may have changed the words while the analyzer read the old ones.
             insights.prune(self.memory, Transcript.objects.get(memory=self.memory))
@@ -263,11 +280,13 @@ class Run:
         if not self._row().touch(lease_expires_at=self._lease_end(), **fields):
             raise LeaseLost
         self.memory.refresh_from_db()
+        events.announce(self.memory.pk)
 
     def _move(self, to: Status, **fields: Any) -> None:
         if not self._row().move(to, **fields):
             raise LeaseLost
         self.memory.refresh_from_db()  # what a person changed meanwhile is seen, and from here on the row is locked
+        events.announce(self.memory.pk)
 
     def _save_transcript(self, result: TranscriptResult) -> Transcript:
         transcript, _ = Transcript.objects.update_or_create(
@@ -282,8 +301,8 @@ class Run:
         )
         return transcript
 
-    def _open_analysis(self) -> None:
-        self.attempt = Attempt.objects.create(
+    def _open_analysis(self) -> Attempt:
+        return Attempt.objects.create(
             memory=self.memory,
             stage=Stage.ANALYSIS,
             number=self.memory.attempts,

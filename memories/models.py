@@ -16,6 +16,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from datetime import timezone as tz
 from pathlib import PurePath
 from typing import Any, ClassVar
 
@@ -98,9 +99,15 @@ class Memory(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memories")
     version = models.PositiveIntegerField(default=1, editable=False, help_text="Goes up with each visible change.")
+    edition = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Goes up with each change of what can be edited."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     recorded_at = models.DateTimeField(default=timezone.now)
+    recorded_offset = models.SmallIntegerField(
+        default=0, editable=False, help_text="Minutes east of UTC where it was recorded: its day begins with them."
+    )
 
     # The job.
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
@@ -123,7 +130,7 @@ class Memory(models.Model):
     audio_sha256 = models.CharField(max_length=64, blank=True)
     audio_damage = models.TextField(blank=True, help_text="What could not be read of it.")
     duration_seconds = models.FloatField(null=True, blank=True)
-    language = models.CharField(max_length=8, blank=True, help_text="ISO 639-1; what the person said, or detected.")
+    language = models.CharField(max_length=8, blank=True, help_text="ISO 639-1, as the person says it is.")
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 (null: not unique)
     idempotency_digest = models.CharField(max_length=64, blank=True)
 
@@ -166,7 +173,12 @@ class Memory(models.Model):
 
     @property
     def etag(self) -> str:
-        return f'"{self.pk}.{self.version}"'
+        return f'"{self.pk}.{self.version}.{self.edition}"'
+
+    @property
+    def recorded_locally(self) -> datetime:
+        """When it was recorded, by the clock of that place."""
+        return self.recorded_at.astimezone(tz(timedelta(minutes=self.recorded_offset)))
 
     @property
     def status_detail(self) -> str:

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 
 from memories import evidence, leases, logs, ports, spending
 from memories.doorbell import ring
@@ -103,7 +103,7 @@ def analyze(run: Run, should_stop: StopSign) -> None:
         run.report(fraction)
 
     def find() -> AnalysisResult:
-        return analyzer.analyze(words, recorded_at=run.memory.recorded_at, on_progress=on_progress)
+        return analyzer.analyze(words, recorded_at=run.memory.recorded_locally, on_progress=on_progress)
 
     if not analyzer.paid:
         found = find()
@@ -116,6 +116,7 @@ def analyze(run: Run, should_stop: StopSign) -> None:
 
 def settle(run: Run, error: Exception) -> Disposition:
     """An attempt went wrong: hand the memory back, plan another attempt, or give it up."""
+    connection.close_if_unusable_or_obsolete()  # the error may have been the connection's
     try:
         if isinstance(error, Interrupted):
             run.hand_back()

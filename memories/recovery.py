@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from memories import leases, ports
+from memories import events, leases, ports
 from memories.doorbell import ring
 from memories.errors import AudioExpired, DeliveryFailed, MemoryBusy, NothingToAnalyze, WorkerLost
 from memories.models import RUNNING, UNFINISHED, DeadLetter, Memory, Stage, Status, Transcript
@@ -52,7 +52,10 @@ def reprocess(
         check_reprocessable(memory, stage)
         Memory.objects.filter(pk=memory_id).move(Status.QUEUED, stage=stage, **_AS_NEW)
         leases.close_lost_attempts(memory_id)
+        if stage is Stage.TRANSCRIPTION and resolution == DeadLetter.Resolution.REPROCESSED:
+            memory.chunks.all().delete()  # all of it anew, perhaps by another model
         memory.dead_letters.resolve(resolution)
+        events.announce(memory_id)
         transaction.on_commit(lambda: ring(memory_id))
     memory.refresh_from_db()
     return memory
@@ -72,12 +75,14 @@ def check_reprocessable(memory: Memory, stage: Stage) -> None:
 def requeue(dead_letter_id: int) -> Memory:
     """Try a dead letter's memory again from where it failed; its checkpoints count. Raises as `reprocess` does.
 
-    A dead letter without a memory (a malformed message) raises Memory.DoesNotExist: there is nothing to try again.
+    DeadLetter.DoesNotExist: it is resolved already. A dead letter without a memory (a malformed message) raises
+    Memory.DoesNotExist: there is nothing to try again.
     """
-    letter = DeadLetter.objects.select_related("memory").get(pk=dead_letter_id)
-    if letter.memory is None:
-        raise Memory.DoesNotExist
-    return reprocess(letter.memory.pk, stage=Stage(letter.memory.stage), resolution=DeadLetter.Resolution.REQUEUED)
+    with transaction.atomic():
+        letter = DeadLetter.objects.unresolved().select_for_update(of=("self",)).get(pk=dead_letter_id)
+        if letter.memory is None:
+            raise Memory.DoesNotExist
+        return reprocess(letter.memory.pk, stage=Stage(letter.memory.stage), resolution=DeadLetter.Resolution.REQUEUED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ def take_back_lost_leases() -> tuple[int, int]:
             row = Memory.objects.filter(pk=memory_id).lease_expired(timezone.now())
             if row.move(Status.QUEUED, lease_token=None, lease_expires_at=None, enqueued_at=None, hidden_until=None):
                 leases.close_lost_attempts(memory_id)
+                events.announce(memory_id)
                 taken_back += 1
     return taken_back, given_up
 

@@ -176,6 +176,7 @@ class Lanes:
 
         clip = self.source.clip(cut)
         result = self.transcriber.transcribe(clip, language=language, prompt=prompt, on_progress=on_progress)
+        clip.path.unlink()  # four hours of clips would fill a small disk; what failed is cut anew anyway
         return in_recording_time(result, clip)
 
     def _save(self, call: _Call, result: TranscriptResult) -> None:

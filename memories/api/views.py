@@ -82,12 +82,12 @@ class MemoryViewSet(CreateMemory):
         body = _validated(MemoryEdit(data=request.data))
         memory = self.get_object()
         known = request.headers.get("If-Match", "*")
-        if not etags.names(known, memory.etag):
+        if not etags.names_edition(known, memory):
             raise StaleVersion
         segments = body.pop("transcript", {}).get("segments")
         texts = {segment["id"]: segment["text"] for segment in segments} if segments else None
         changes = editing.Changes(**body, segments=texts)
-        editing.edit(memory, changes, version=None if known == "*" else memory.version)
+        editing.edit(memory, changes, edition=None if known == "*" else memory.edition)
         return self.answer(self.get_object())
 
     def destroy(self, request: Request, pk: str) -> Response:

@@ -182,9 +182,26 @@ def test_a_fresh_version_is_accepted(api: APIClient, owner: User, form: str) -> 
 
 def test_a_version_that_goes_stale_between_the_check_and_the_write_is_refused_too(owner: User) -> None:
     memory = make_memory(owner, title="Old")
-    Memory.objects.filter(pk=memory.pk).touch(title="Somebody was faster")
+    editing.edit(memory, editing.Changes(title="Somebody was faster"))
     with pytest.raises(StaleVersion):
-        editing.edit(memory, editing.Changes(title="New"), version=memory.version)
+        editing.edit(memory, editing.Changes(title="New"), edition=memory.edition)
+
+
+def test_that_it_is_processed_meanwhile_is_no_conflict(api: APIClient, owner: User) -> None:
+    memory = make_memory(owner, status=Status.QUEUED, stage=Stage.TRANSCRIPTION)
+    run = leases.claim(memory.pk, worker="w").run
+    assert run
+    run.report(0.5)
+    assert patch(api, memory, {"title": "Mine"}, HTTP_IF_MATCH=memory.etag).status_code == 200
+
+
+def test_what_processing_has_found_meanwhile_is_a_conflict(api: APIClient, owner: User) -> None:
+    memory = make_memory(owner, status=Status.QUEUED, stage=Stage.TRANSCRIPTION)
+    run = leases.claim(memory.pk, worker="w").run
+    assert run
+    run.finish_transcription(TranscriptResult("Words.", "en", tuple(make_segments("Words.")), "m"))
+    answer = patch(api, memory, {"title": "Mine"}, HTTP_IF_MATCH=memory.etag)
+    assert (answer.status_code, answer.json()["code"]) == (412, "stale_version")
 
 
 def test_a_memory_that_is_erased_meanwhile_is_gone(owner: User) -> None:
@@ -218,7 +235,7 @@ def test_of_two_devices_that_edit_the_same_version_at_once_one_wins_and_one_is_t
     def edit(number: int) -> bool:
         try:
             start.wait()
-            editing.edit(memory, editing.Changes(title=f"By {number}", tags=[str(number)]), version=memory.version)
+            editing.edit(memory, editing.Changes(title=f"By {number}", tags=[str(number)]), edition=memory.edition)
         except StaleVersion:
             return False
         else:

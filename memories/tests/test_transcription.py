@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import OperationalError, connection
 
-from memories import leases, ports
+from memories import leases, ports, processing, transcription
 from memories.errors import TranscriberUnavailable
 from memories.models import Attempt, Status
 from memories.processing import Next
@@ -133,20 +134,39 @@ def test_a_format_that_the_transcriber_does_not_take_is_sent_as_flac(recorded: R
     assert set(paid.formats) == {"flac"}
 
 
+class FailingOnce:
+    """For connection.execute_wrapper: the first statement that begins so is lost with its transaction."""
+
+    def __init__(self, beginning: str) -> None:
+        self.beginning, self.failed = beginning, False
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not self.failed and sql.startswith(self.beginning):
+            self.failed = True
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, params, many, context)
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_away_when_paid_words_come_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter(
-        [OperationalError("server closed the connection"), InterfaceError("connection already closed"), None]
-    )
-    monkeypatch.setattr(leases, "PAUSES", (0.0, 0.0))
-
-    @leases.insistent
-    def save() -> None:
-        if error := next(answers):
-            raise error
-
-    save()
-    assert list(answers) == []
+@pytest.mark.parametrize("table", ["memories_chunk", "memories_transcript", "memories_attempt", "memories_tagging"])
+def test_a_database_that_is_away_when_paid_words_come_back_is_waited_for(
+    table: str, recorded: Recorded, paid: PaidTranscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "PAUSES", (0.001, 0.002))
+    memory = recorded(wav((3.0, True)))
+    run = leases.claim(memory.pk, worker="w").run
+    assert run
+    with connection.execute_wrapper(FailingOnce(f'INSERT INTO "{table}"')):
+        transcription.transcribe(run, lambda: False)
+        processing.analyze(run, lambda: False)
+    memory.refresh_from_db()
+    assert memory.status == Status.READY
+    assert len(paid.calls) == 1
+    booked = Attempt.objects.order_by("id").values_list("stage", "outcome", "cost_usd")
+    assert list(booked) == [
+        ("transcription", "succeeded", Decimal("0.01")),
+        ("analysis", "succeeded", Decimal("0.02")),
+    ]
 
 
 def test_the_lease_outlives_the_wait_for_the_database(settings: Any) -> None:

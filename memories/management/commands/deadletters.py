@@ -72,6 +72,9 @@ class Command(ExampleCommand):
                 done += 1
             except MemoriesError as error:
                 refused[str(pk)] = f"{error.detail} {error.next_step}"
+            except DeadLetter.DoesNotExist:
+                if ids:  # with --all, another dead letter of the same memory was first
+                    refused[str(pk)] = "It is resolved already."
             except Memory.DoesNotExist:
                 refused[str(pk)] = "It names no memory: there is nothing to try again. Read it, then purge."
         if json:

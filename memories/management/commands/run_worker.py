@@ -52,13 +52,13 @@ class Command(ExampleCommand):
         self.stopping = True
 
     def step(self, *, wait: float) -> bool | None:
-        """One turn of the loop: whether there was work, None when the database or the queue is away."""
+        """One turn of the loop: whether there was work, None when the database, the queue or the storage is away."""
         try:
             self.sweep_when_due()
             return processing.process_next(
                 ports.queue(), worker=self.worker, should_stop=lambda: self.stopping, wait=wait
             )
-        except (DatabaseError, InterfaceError, MemoriesError) as error:
+        except (DatabaseError, InterfaceError, MemoriesError, OSError) as error:
             logger.warning("Waiting %.0f s: %s", PAUSE, error)
             self.pause()
             return None

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from memories import audio, exports, ports
 from memories.errors import MemoriesError
 from memories.management.base import ExampleCommand
+from memories.transcription import CONTEXT
 from memories.transcripts import in_recording_time, join
 from memories.types import Progress, TranscriptResult
 
@@ -76,7 +77,8 @@ class Command(ExampleCommand):
             bar.total = sound.seconds
             for cut in audio.split(sound, max_seconds=transcriber.limits.longest(audio.BYTES_PER_SECOND)):
                 clip = audio.clip(sound, cut, Path(folder) / "clip.wav")
-                result = transcriber.transcribe(clip, language=language, on_progress=_moves(bar, cut))
+                before = results[-1].text[-CONTEXT:] if results else ""
+                result = transcriber.transcribe(clip, language=language, prompt=before, on_progress=_moves(bar, cut))
                 results.append(in_recording_time(result, clip))
         return join(results)
 
