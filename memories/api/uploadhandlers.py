@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO, Any
 
 from django.conf import settings
@@ -13,8 +13,8 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
-from memories.errors import StorageFull, StorageUnavailable, TooLarge
-from memories.storage import is_disk_full
+from memories.errors import TooLarge
+from memories.storage import storage_errors
 
 FIELD = "audio"
 MEGABYTE = 1024 * 1024
@@ -54,7 +54,7 @@ class RecordingUploadHandler(TemporaryFileUploadHandler):
         if hasattr(self, "file"):
             raise ValidationError({FIELD: ["Send one recording at a time."]})
         self.sha256 = hashlib.sha256()
-        with _disk_errors():
+        with storage_errors():
             # Not under its own name: some endings are no good in a file system.
             self.file = RecordingUpload("recording", kwargs.get("content_type") or args[0], 0, None)
         self.file.name = file_name
@@ -63,11 +63,11 @@ class RecordingUploadHandler(TemporaryFileUploadHandler):
         if start + len(raw_data) > self.limit:
             raise TooLarge(self._too_large())
         self.sha256.update(raw_data)
-        with _disk_errors():
+        with storage_errors():
             self.file.write(raw_data)
 
     def file_complete(self, file_size: int) -> RecordingUpload:
-        with _disk_errors():
+        with storage_errors():
             self.file.seek(0)  # writes what is buffered
         self.file.size = file_size
         self.file.sha256 = self.sha256.hexdigest()
@@ -81,14 +81,6 @@ class RecordingUploadHandler(TemporaryFileUploadHandler):
 
     def _too_large(self) -> str:
         return f"The file is larger than the {settings.MAX_UPLOAD_MB} MB that this service takes."
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise (StorageFull if is_disk_full(error) else StorageUnavailable) from error
 
 
 class RecordingParser(MultiPartParser):

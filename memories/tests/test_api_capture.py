@@ -152,8 +152,9 @@ def test_each_bad_file_is_refused_with_a_reason(api: APIClient, name: str) -> No
 
 def test_json_where_a_form_is_due_is_told_so(api: APIClient) -> None:
     response = api.post(URL, {"audio": "aGVsbG8="}, format="json")
-    assert refusal(response) == (415, "unsupported_media_type")
-    assert "multipart/form-data" in response.json()["next_step"]
+    assert refusal(response) == (400, "validation_failed")
+    assert response.json()["errors"] == {"audio": ["This field does not exist."]}
+    assert refusal(api.post(URL, b"RIFF", content_type="audio/wav")) == (415, "unsupported_media_type")
 
 
 def test_a_bare_body_is_told_so(api: APIClient) -> None:
