@@ -128,7 +128,7 @@ _audio: dict[str, Any] = {
 }
 if AWS_STORAGE_BUCKET_NAME:
     _audio = {
-        "BACKEND": "memories.storage.PrivateS3Storage",
+        "BACKEND": "memories.storage.s3.PrivateS3Storage",
         "OPTIONS": {
             "bucket_name": AWS_STORAGE_BUCKET_NAME,
             "region_name": AWS_REGION,
@@ -154,12 +154,13 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 
 MEMORIES_QUEUE: dict[str, Any] = {"BACKEND": "memories.queues.database.DatabaseQueue", "OPTIONS": {}}
 SQS_QUEUE_URL = env.str("SQS_QUEUE_URL", "")
+SQS_DLQ_URL = env.str("SQS_DLQ_URL", "")
 if SQS_QUEUE_URL:
     MEMORIES_QUEUE = {
         "BACKEND": "memories.queues.sqs.SQSQueue",
         "OPTIONS": {
             "url": SQS_QUEUE_URL,
-            "dlq_url": env.str("SQS_DLQ_URL", ""),
+            "dlq_url": SQS_DLQ_URL,
             "region": AWS_REGION,
             "endpoint_url": AWS_ENDPOINT_URL,
         },
@@ -184,7 +185,7 @@ if OPENAI_API_KEY or OPENAI_BASE_URL:
         "OPTIONS": {"model": env.str("OPENAI_ANALYSIS_MODEL", "gpt-5.4-mini"), **_openai},
     }
 
-REDIS_ENABLED = env.bool("REDIS_ENABLED", False)  # GET events; without it, clients poll
+REDIS_ENABLED = env.bool("REDIS_ENABLED", False)  # GET events, on a WSGI server; without it, clients poll
 REDIS_URL = env.str("REDIS_URL", "redis://localhost:6379/0")
 
 # --- limits --------------------------------------------------------------------------------------------------------
@@ -196,9 +197,13 @@ MEMORIES_QUOTA_GB = env.float("MEMORIES_QUOTA_GB", 20.0)  # audio of one person
 MEMORIES_UPLOADS_PER_HOUR = env.int("MEMORIES_UPLOADS_PER_HOUR", 120)  # of one person
 MEMORIES_TOKEN_DAYS = env.int("MEMORIES_TOKEN_DAYS", 90)
 MEMORIES_UPLOAD_MINUTES = env.int("MEMORIES_UPLOAD_MINUTES", 60)  # the life of the addresses that `POST uploads` gives
+MEMORIES_UPLOAD_SINGLE_MB = 64  # an upload up to this goes in one request, a larger one in parts
+MEMORIES_UPLOAD_PART_MB = 16  # S3 takes no parts below 5
 MEMORIES_DAILY_BUDGET_USD = env.float("MEMORIES_DAILY_BUDGET_USD", 0.0)  # for everybody together; 0: no cap
 MEMORIES_DAILY_BUDGET_USD_PER_USER = env.float("MEMORIES_DAILY_BUDGET_USD_PER_USER", 0.0)
-MEMORIES_MAX_WAITERS = env.int("MEMORIES_MAX_WAITERS", 48)  # requests with ?wait= that one process holds at once
+MEMORIES_MAX_WAITERS = env.int("MEMORIES_MAX_WAITERS", 48)  # requests with ?wait=, and streams of events
+MEMORIES_HEARTBEAT_SECONDS = 15.0  # of a stream of events: how soon a client that went away frees its thread
+MEMORIES_STREAM_SECONDS = 300.0  # then it ends and the client comes again, with a token that still is good
 
 # --- the course of a job -------------------------------------------------------------------------------------------
 
@@ -276,7 +281,7 @@ LOGGING: dict[str, Any] = {
         "readable": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s%(job)s"},
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(memory_id)s %(attempt)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(memory_id)s %(attempt)s %(request_id)s",
         },
     },
     "handlers": {
