@@ -100,12 +100,14 @@ class FakeAnalyzer(Failing, Analyzer):
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
+        self.asked_at: datetime | None = None
         self.during: Callable[[], None] = lambda: None
 
     def analyze(
         self, transcript: TranscriptResult, *, recorded_at: datetime, on_progress: Progress | None = None
     ) -> AnalysisResult:
         self.calls += 1
+        self.asked_at = recorded_at
         self.fail_if_told()
         self.during()
         word = transcript.text.split()[0]

@@ -187,6 +187,12 @@ def test_dead_letters_are_requeued_one_or_all(failed: DeadLetter, memory: Memory
     assert run("deadletters", "list") == ("", "")
 
 
+def test_a_resolved_dead_letter_is_not_requeued_again(failed: DeadLetter) -> None:
+    run("deadletters", "requeue", str(failed.pk))
+    _, err = run("deadletters", "requeue", str(failed.pk), code=1)
+    assert "resolved already" in err
+
+
 def test_a_malformed_message_is_not_requeued_but_purged() -> None:
     letter = DeadLetter.objects.create(code="delivery_failed", body="garbage")
     _, err = run("deadletters", "requeue", str(letter.pk), code=1)

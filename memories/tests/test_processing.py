@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -240,6 +241,26 @@ def test_a_transcript_that_a_person_corrected_is_not_transcribed_again(
     assert memory.status == Status.READY
     assert memory.transcript.text == "Mine."
     assert transcriber.calls == []
+
+
+def test_what_is_due_is_counted_by_the_clock_of_the_place_of_recording(
+    recorded: Recorded, analyzer: FakeAnalyzer
+) -> None:
+    evening = datetime(2026, 5, 5, 0, 0, tzinfo=UTC)  # the fourth of May, eight o'clock, in New York
+    process(recorded(recorded_at=evening, recorded_offset=-240))
+    assert analyzer.asked_at is not None
+    assert (analyzer.asked_at.date(), analyzer.asked_at.hour) == (date(2026, 5, 4), 20)
+
+
+def test_an_error_that_is_over_is_not_shown_any_more(recorded: Recorded, transcriber: FakeTranscriber) -> None:
+    memory = recorded()
+    transcriber.raise_exc(TranscriberUnavailable())
+    process(memory)
+    wait_over(memory)
+    seen: list[str] = []
+    transcriber.during = lambda: seen.extend(Memory.objects.values_list("error_code", flat=True))
+    process(memory)
+    assert seen == [""]
 
 
 def test_the_language_that_the_person_named_is_passed_on(recorded: Recorded, transcriber: FakeTranscriber) -> None:

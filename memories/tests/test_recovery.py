@@ -64,6 +64,19 @@ def test_a_requeued_dead_letter_goes_on_from_its_checkpoints(memory: Memory) -> 
     assert letter.resolution == "requeued"
 
 
+def test_reprocessing_from_transcription_keeps_no_checkpoint_of_the_old_model(memory: Memory) -> None:
+    Chunk.objects.create(memory=memory, start=0, end=1, result={})
+    recovery.reprocess(memory.pk, stage=Stage.TRANSCRIPTION)
+    assert memory.chunks.count() == 0
+
+
+def test_a_dead_letter_is_requeued_once(memory: Memory) -> None:
+    letter = failed(memory)
+    recovery.requeue(letter.pk)
+    with pytest.raises(DeadLetter.DoesNotExist):
+        recovery.requeue(letter.pk)
+
+
 def test_a_dead_letter_without_a_memory_cannot_be_requeued() -> None:
     letter = DeadLetter.objects.create(code="delivery_failed", body="garbage")
     with pytest.raises(Memory.DoesNotExist):
