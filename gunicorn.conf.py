@@ -5,12 +5,19 @@ from contextlib import suppress
 from typing import Any
 
 worker_class = "gthread"
-threads = 64  # a request with ?wait= holds one: more than MEMORIES_MAX_WAITERS, so that others get through
+threads = 64  # who waits or listens holds one: more than MEMORIES_MAX_WAITERS, so that others get through
 control_socket_disable = True
 
 LINGER_SECONDS = 10.0
 QUIET_SECONDS = 2.0
 BLOCK = 64 * 1024
+
+
+def post_worker_init(worker: Any) -> None:
+    """Streams of events end when the server is asked to stop, or it would wait for them until it is killed."""
+    from memories.waiting import seats
+
+    seats.server_stops = lambda: not worker.alive
 
 
 def post_request(worker: Any, req: Any, environ: dict[str, Any], resp: Any) -> None:

@@ -23,7 +23,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from memories import allowance, doorbell, uploads
+from memories import allowance, doorbell, events, uploads
 from memories import audio as sound
 from memories.errors import (
     AudioError,
@@ -203,6 +203,7 @@ def _write_row(memory: Memory, upload: Upload | None = None) -> Accepted:
             memory.save(force_insert=True)
             if upload and not _closed(upload, memory):
                 raise UploadExpired
+            events.announce(memory.pk)
             transaction.on_commit(lambda: doorbell.ring(memory.pk), robust=True)
     except (OperationalError, InterfaceError) as error:
         if not upload and not _may_be_written(memory):

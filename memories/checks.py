@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from memories import ports
+from memories import events, ports
 
 ENVIRONMENTS = ("development", "production")
 AT_LEAST_ONE = ("AUDIO_RETENTION_DAYS", "MAX_UPLOAD_MB", "MEMORIES_UPLOADS_PER_HOUR", "MEMORIES_TOKEN_DAYS")
@@ -91,3 +91,14 @@ def check_folders(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]
                 hint="Give this user the right to write there, or set MEMORIES_DATA_DIR to another folder.",
                 id="memories.E007",
             )
+
+
+@register
+def check_events(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E008: live events are wanted, and REDIS_URL leads nowhere."""
+    if settings.REDIS_ENABLED and not events.is_address(settings.REDIS_URL):
+        yield Error(
+            "REDIS_ENABLED is on, and REDIS_URL is not the address of a Redis server.",
+            hint="Use redis://[USER:PASSWORD@]HOST:6379/0, or rediss:// for TLS; or set REDIS_ENABLED=false.",
+            id="memories.E008",
+        )

@@ -212,6 +212,12 @@ class QueueUnavailable(MemoriesError):
     next_step = "Nothing is lost: the sweep rings again within minutes."
 
 
+class EventsUnavailable(MemoriesError):
+    code = "events_unavailable"
+    detail = "Live events cannot be had right now."
+    next_step = "Poll with GET memories/{id}?wait=25 meanwhile, and come back after the seconds in Retry-After."
+
+
 class TranscriberUnavailable(MemoriesError):
     code = "transcriber_unavailable"
     detail = "The transcriber cannot be reached, or is overloaded."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from memories import insights
+from memories import events, insights
 from memories.errors import StorageUnavailable
 from memories.models import Memory
 
@@ -25,3 +25,4 @@ def erase(memory: Memory) -> None:
         Memory.objects.select_for_update().filter(pk=memory.pk).first()
         Memory.objects.filter(pk=memory.pk).delete()
         insights.forget_unused_tags(memory.owner_id)
+        events.announce_erased(memory)

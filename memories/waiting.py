@@ -1,4 +1,4 @@
-"""Waiting for a memory to change, without a database connection for each who waits.
+"""Waiting for a memory to change, without a database connection for each who waits, and with a bound on how many do.
 
 One watcher thread a process asks for all awaited memories in one query. It starts with the first waiter and ends with
 the last.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from collections import Counter
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -17,6 +19,39 @@ from django.db import Error, connection
 from memories.models import Memory
 
 logger = logging.getLogger(__name__)
+
+
+class Seats:
+    """The requests of this process that wait for something, MEMORIES_MAX_WAITERS at most: each sits on one of the
+    server's threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[Hashable] = Counter()
+        self.server_stops: Callable[[], bool] = lambda: False  # gunicorn.conf.py knows better
+
+    def take(self, holder: Hashable, *, share: float = 1.0, each: int | None = None) -> bool:
+        """False where this share of all seats is taken, or so many by this holder."""
+        with self._lock:
+            if self._taken.total() >= settings.MEMORIES_MAX_WAITERS * share:
+                return False
+            if each is not None and self._taken[holder] >= each:
+                return False
+            self._taken[holder] += 1
+            return True
+
+    def leave(self, holder: Hashable) -> None:
+        with self._lock:
+            self._taken -= Counter([holder])
+
+
+seats = Seats()
+
+
+def leave_database() -> None:
+    """Nobody sits on a connection while nothing happens; the next query opens one."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 @dataclass(eq=False, slots=True)
@@ -36,28 +71,26 @@ class Watcher:
     def wait(self, memory_id: uuid.UUID, *, seen: str, seconds: float) -> bool:
         """Until the memory's status is not the one that was seen, or it is gone; False when time ran out first.
 
-        Also False, at once, when MEMORIES_MAX_WAITERS wait already: whoever polls faster is served all the same.
+        Also False, at once, when all seats are taken: whoever polls faster is served all the same.
         """
-        waiter = _Waiter(memory_id, seen)
-        if not self._join(waiter):
+        if not seats.take(self):
             return False
-        if not connection.in_atomic_block:
-            connection.close()  # nobody sits on a connection while nothing happens; the next query opens one
+        waiter = _Waiter(memory_id, seen)
         try:
+            self._join(waiter)
+            leave_database()
             return waiter.changed.wait(seconds)
         finally:
             with self._lock:
                 self._waiters.discard(waiter)
+            seats.leave(self)
 
-    def _join(self, waiter: _Waiter) -> bool:
+    def _join(self, waiter: _Waiter) -> None:
         with self._lock:
-            if len(self._waiters) >= settings.MEMORIES_MAX_WAITERS:
-                return False
             self._waiters.add(waiter)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._watch, name="memories-watcher", daemon=True)
                 self._thread.start()
-            return True
 
     def _watch(self) -> None:
         pause = threading.Event()  # never set: a sleep

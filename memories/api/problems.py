@@ -84,6 +84,7 @@ STATUSES: dict[type[errors.MemoriesError], int] = {
     errors.StorageUnavailable: 503,
     errors.DatabaseUnavailable: 503,
     errors.QueueUnavailable: 503,
+    errors.EventsUnavailable: 503,
 }
 
 INTERNAL = Problem(500, errors.MemoriesError.code, errors.MemoriesError.detail, errors.MemoriesError.next_step)

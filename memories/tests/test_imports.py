@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("boto3", "openai", "faster_whisper", "ctranslate2", "av", "numpy", "dateparser", "vaderSentiment", "sentencex")
+HEAVY = ("boto3", "openai", "redis", "faster_whisper", "ctranslate2", "av", "numpy", "dateparser", "vaderSentiment", "sentencex")
 
 
 @pytest.mark.parametrize("module", ["config.wsgi", "config.asgi", "memories.processing"])

@@ -62,6 +62,10 @@ def test_every_call_of_the_contract_is_in_it(schema: dict[str, Any]) -> None:
         "get /api/v1/memories/{id}/audio",
         "get /api/v1/memories/{id}/transcript",
         "post /api/v1/memories/{id}/reprocess",
+        "post /api/v1/uploads",
+        "get /api/v1/uploads/{id}",
+        "delete /api/v1/uploads/{id}",
+        "get /api/v1/events",
         "get /healthz",
         "get /readyz",
     }
