@@ -1,11 +1,11 @@
-"""The sweep of what lies about: objects without a row, audio past its time, broken-off uploads, tokens that expired."""
+"""The sweep of what lies about: objects without a row, audio past its time, uploads broken off, expired tokens."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -16,7 +16,9 @@ from django.conf import settings
 from django.core.files.storage import Storage, default_storage
 from django.utils import timezone
 
-from memories.models import FINISHED, DeviceToken, Memory
+from memories import uploads
+from memories.errors import MemoriesError
+from memories.models import FINISHED, DeviceToken, Memory, Upload
 from memories.transcription import WORKSPACE
 
 ORPHAN_AGE = timedelta(hours=1)  # younger objects may belong to a capture that has not written its row yet
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HousekeepingReport:
+    uploads: int  # announced, and never made a memory
     orphans: int  # objects that no row knows
     expired_audio: int  # recordings past AUDIO_RETENTION_DAYS
     leftovers: int  # temporary files of processes that were killed
@@ -38,12 +41,25 @@ class HousekeepingReport:
 def tidy() -> HousekeepingReport:
     """Delete what nobody can reach any more. Walks the storage: once an hour is plenty."""
     return HousekeepingReport(
-        delete_orphans(default_storage), expire_audio(), delete_leftovers(), delete_expired_tokens()
+        uploads=_count(uploads.sweep),
+        orphans=_count(lambda: delete_orphans(default_storage)),
+        expired_audio=_count(expire_audio),
+        leftovers=_count(delete_leftovers),
+        expired_tokens=_count(delete_expired_tokens),
     )
 
 
+def _count(job: Callable[[], int]) -> int:
+    """A storage that is away keeps nobody from the rest."""
+    try:
+        return job()
+    except (OSError, MemoriesError) as error:
+        logger.warning("Left to the next time: %s", error)
+        return 0
+
+
 def delete_orphans(storage: Storage) -> int:
-    """Objects under audio/ that no memory names: a crash between storing and writing the row leaves one.
+    """Objects under audio/ that no row names: a crash between storing and writing the row leaves one.
 
     Where most objects are unknown, that was no crash but another database on the same folder: nothing is deleted.
     """
@@ -51,7 +67,9 @@ def delete_orphans(storage: Storage) -> int:
     orphans: list[str] = []
     known = 0
     for names in _batches(_walk(storage, "audio")):
-        found = set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))
+        # Uploads first: one that becomes a memory in between is in either.
+        found = set(Upload.objects.filter(memory=None, key__in=names).values_list("key", flat=True))
+        found |= set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))
         known += len(found)
         orphans += [name for name in names if name not in found and storage.get_modified_time(name) < before]
     if len(orphans) > max(FEW_ORPHANS, known):
@@ -90,19 +108,19 @@ def expire_audio() -> int:
     return count
 
 
-def delete_leftovers() -> int:
-    """What a killed process left: temporary files of an upload, the workspace of a job."""
+def delete_leftovers(*, older_than: float = LEFTOVER_AGE) -> int:
+    """What a killed process left: temporary files of an upload, the workspace of a job. Age in seconds."""
     folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
-    left = [path for path in (*folder.glob("*.upload*"), *folder.glob(f"{WORKSPACE}*")) if _is_left(path)]
+    left = [path for path in (*folder.glob("*.upload*"), *folder.glob(f"{WORKSPACE}*")) if _idle(path) > older_than]
     for path in left:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return len(left)
 
 
-def _is_left(path: Path) -> bool:
-    """Whoever is at work writes into it far more often than that."""
-    newest = max((p.stat().st_mtime for p in (path, *path.glob("*")) if p.exists()), default=time.time())
-    return newest < time.time() - LEFTOVER_AGE
+def _idle(path: Path) -> float:
+    """Seconds since somebody wrote into it; whoever is at work does so all along."""
+    now = time.time()
+    return now - max((p.stat().st_mtime for p in (path, *path.glob("*")) if p.exists()), default=now)
 
 
 def delete_expired_tokens() -> int:

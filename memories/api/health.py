@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
@@ -17,6 +17,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from memories import ports
+
+if TYPE_CHECKING:
+    from memories.storage.s3 import PrivateS3Storage
 
 CHOICES = ["ok", "failed"]
 NEVER_STORED = {"Cache-Control": "no-store"}
@@ -75,7 +78,7 @@ def _storage() -> None:
         if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
             raise NotADirectoryError
     else:
-        default_storage.exists("audio")
+        cast("PrivateS3Storage", default_storage).reach()
 
 
 def _queue() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.core.files.storage import FileSystemStorage
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 
@@ -18,24 +20,42 @@ def audio_response(request: HttpRequest, memory: Memory, *, download: bool) -> H
     """The bytes where they lie in a folder; else where to fetch them, signed."""
     if not memory.audio.name or memory.audio_expires_at <= timezone.now():
         raise AudioExpired
+    name = PurePath(memory.audio_filename)
+    headers = {
+        "Content-Type": memory.audio_content_type or "application/octet-stream",
+        "Content-Disposition": _disposition(name.stem, name.suffix, download),
+    }
     try:
-        memory.audio.path  # noqa: B018 (Storage.path: for those who can say where a file lies on this machine)
-    except NotImplementedError:
-        return HttpResponseRedirect(memory.audio.url)
-    etag = f'"{memory.audio_sha256 or memory.pk}"'
-    if etags.names(request.headers.get("If-None-Match", ""), etag):
-        return HttpResponse(status=304, headers={"ETag": etag})
-    try:
-        file, size = memory.audio.storage.open(memory.audio.name), memory.audio.size
+        if isinstance(memory.audio.storage, FileSystemStorage):
+            return _bytes(request, memory, headers)
+        return _address(request, memory, headers)
     except FileNotFoundError as error:
         raise AudioMissing from error
     except OSError as error:
         raise StorageUnavailable from error
-    content_type = memory.audio_content_type or "application/octet-stream"
-    response = ranges.respond(request, file, size=size, content_type=content_type, etag=etag)
-    name = PurePath(memory.audio_filename)
-    response.headers["Content-Disposition"] = _disposition(name.stem, name.suffix, download)
+
+
+def _bytes(request: HttpRequest, memory: Memory, headers: dict[str, str]) -> HttpResponseBase:
+    etag = f'"{memory.audio_sha256 or memory.pk}"'
+    if etags.names(request.headers.get("If-None-Match", ""), etag):
+        return HttpResponse(status=304, headers={"ETag": etag})
+    file, size = memory.audio.storage.open(str(memory.audio)), memory.audio.size
+    response = ranges.respond(request, file, size=size, content_type=headers["Content-Type"], etag=etag)
+    response.headers["Content-Disposition"] = headers["Content-Disposition"]
     return response
+
+
+def _address(request: HttpRequest, memory: Memory, headers: dict[str, str]) -> HttpResponse:
+    """Of an object in S3, which answers ranges itself. Whoever has the address may listen: nobody is to keep it."""
+    storage: Any = memory.audio.storage
+    storage.size(str(memory.audio))  # to say here what is missing or away, rather than there in XML
+    answers = {f"Response{name.replace('-', '')}": value for name, value in headers.items()}
+    url = storage.url(
+        str(memory.audio),
+        parameters={**answers, "ResponseCacheControl": "private, no-cache"},
+        http_method="HEAD" if request.method == "HEAD" else "GET",
+    )
+    return HttpResponse(status=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 def transcript_response(memory: Memory, transcript: Transcript | None, format_: str, *, download: bool) -> HttpResponse:

@@ -92,6 +92,11 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has 
         return self.connection.meta.client
 
     @os_errors()
+    def reach(self) -> None:
+        """Raises OSError unless the bucket is there, and is ours."""
+        self.client.head_bucket(Bucket=self.bucket_name)
+
+    @os_errors()
     def _open(self, name: str, mode: str = "rb") -> Download:
         if mode != "rb":
             raise ValueError("Objects are read whole, and written whole by `save`.")

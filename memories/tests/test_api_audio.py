@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -30,8 +31,11 @@ class ElsewhereStorage(Storage):
     def exists(self, name: str) -> bool:
         return False
 
-    def url(self, name: str | None) -> str:
-        return f"https://elsewhere.example/{name}?signature=x"
+    def size(self, name: str) -> int:
+        return len(SOUND)
+
+    def url(self, name: str | None, parameters: dict[str, str] | None = None, http_method: str = "") -> str:
+        return f"https://elsewhere.example/{name}?{urlencode(parameters or {})}&method={http_method}"
 
 
 @pytest.fixture
@@ -152,9 +156,16 @@ def test_a_storage_with_addresses_of_its_own_is_redirected_to(api: APIClient, ow
         "default": {"BACKEND": "memories.tests.test_api_audio.ElsewhereStorage"},
     }
     memory = make_memory(owner, audio=SOUND)
-    answer = get(api, memory)
-    assert answer.status_code == 302
-    assert answer.headers["Location"] == f"https://elsewhere.example/{memory.audio.name}?signature=x"
+    for answer, method in ((get(api, memory), "GET"), (api.head(f"/api/v1/memories/{memory.pk}/audio"), "HEAD")):
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (302, "no-store")
+        address = urlsplit(answer.headers["Location"])
+        assert (address.hostname, address.path) == ("elsewhere.example", f"/{memory.audio.name}")
+        assert dict(parse_qsl(address.query)) == {
+            "ResponseContentType": "audio/wav",
+            "ResponseContentDisposition": 'inline; filename="note.wav"',
+            "ResponseCacheControl": "private, no-cache",
+            "method": method,
+        }
 
 
 @pytest.mark.parametrize("gone", [{"audio": b""}, {"created_at": timezone.now() - timedelta(days=400)}])

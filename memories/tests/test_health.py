@@ -19,7 +19,7 @@ class BrokenQueue(FakeQueue):
 
 
 class BrokenStorage(InMemoryStorage):
-    def exists(self, name: str) -> bool:
+    def reach(self) -> None:
         raise ConnectionError("password=hunter2")
 
 
