@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from django.db import models
@@ -38,9 +40,9 @@ class Excerpt:
 
 
 def fold(word: str) -> str:
-    """Without case and accents, so that "Mañana" is found by "manana"."""
+    """Without case and accents, so that "Mañana" is found by "manana". Nothing is left of some lone marks (U+FF9E)."""
     decomposed = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))[:MAX_WORD]
+    return "".join(char for char in decomposed if not unicodedata.combining(char))[:MAX_WORD].strip()
 
 
 @lru_cache(maxsize=20_000)  # an excerpt stems every word of a transcript
@@ -64,7 +66,7 @@ def index(memory: Memory) -> None:
     language = (transcript.language if transcript else "") or memory.language
     names = memory.tags.values_list("name", flat=True)
     texts = [memory.title, memory.summary, transcript.text if transcript else "", *names]
-    folded = {fold(match.group()) for text in texts for match in _WORD.finditer(_composed(text))}
+    folded = {word for text in texts for word in _folded_words(text)}
     terms = folded | {stem(word, language) for word in folded}
     SearchDocument.objects.update_or_create(memory=memory, defaults={"terms": " ".join(sorted(terms))})
 
@@ -74,7 +76,7 @@ def matching(memories: MemoryQuerySet, query: str) -> MemoryQuerySet:
     words = _query_words(query)
     if not words:
         return memories
-    return memories.filter(search_document__in=SearchDocument.objects.filter(terms__matches=words))
+    return memories.filter(search_document__terms__matches=words)
 
 
 def excerpt(segments: list[dict[str, Any]], query: str) -> Excerpt | None:
@@ -109,8 +111,13 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def _folded_words(text: str) -> Iterator[str]:
+    folded = (fold(match.group()) for match in _WORD.finditer(_composed(text)))
+    return (word for word in folded if word)
+
+
 def _query_words(query: str) -> list[Word]:
-    found = [fold(match.group()) for match in _WORD.finditer(_composed(query))][:MAX_QUERY_WORDS]
+    found = list(islice(_folded_words(query), MAX_QUERY_WORDS))
     open_ended = bool(query) and not query[-1].isspace()
     return [Word(word, _forms(word), prefix=open_ended and n == len(found)) for n, word in enumerate(found, 1)]
 
@@ -145,10 +152,10 @@ class Matches(models.Lookup):
         return f"to_tsvector('simple', {column}) @@ to_tsquery('simple', %s)", [*params, query]
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        table = SearchDocument._meta.db_table
+        index = f"{SearchDocument._meta.db_table}_fts"
+        row, params = compiler.compile(SearchDocument._meta.pk.get_col(self.lhs.alias))
         query = " AND ".join(
             "(" + " OR ".join([f'"{form}"' for form in word.forms] + [f'"{word.folded}"*'] * word.prefix) + ")"
             for word in self.rhs
         )
-        sql = f'"{table}"."id" IN (SELECT rowid FROM {table}_fts WHERE {table}_fts MATCH %s)'  # noqa: S608
-        return sql, [query]
+        return f"{row} IN (SELECT rowid FROM {index} WHERE {index} MATCH %s)", [*params, query]  # noqa: S608

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from memories import recall, search
 from memories.models import Memory, SearchDocument
@@ -79,7 +81,9 @@ def test_title_summary_and_names_are_searched_too(owner: User, fields: dict[str,
     assert found(owner, "lighthouse") == [memory]
 
 
-@pytest.mark.parametrize("query", ["", "   ", "!!!", '"', "()*:^-", "\N{PILE OF POO}"])
+@pytest.mark.parametrize(
+    "query", ["", "   ", "!!!", '"', "()*:^-", "\N{PILE OF POO}", "\uff9e", "\uff9f ", "\u037a", "\ufe70 \uff9e"]
+)
 def test_a_query_without_a_word_filters_nothing(owner: User, query: str) -> None:
     memory = make_memory(owner, transcript="Something said.")
     assert found(owner, query) == [memory]
@@ -107,6 +111,13 @@ def test_nothing_in_a_query_is_an_operator_or_an_error(owner: User, query: str) 
     assert found(owner, query) == []
 
 
+def test_a_letter_of_which_folding_leaves_nothing_is_no_word(owner: User) -> None:
+    memory = make_memory(owner, transcript="So \uff9e \ufe70 it was.")
+    assert "" not in SearchDocument.objects.get(memory=memory).terms.split(" ")
+    assert found(owner, "\uff9e it \u037a ") == [memory]
+    assert found(owner, "\uff9e tulips") == []
+
+
 def test_punctuation_around_words_is_ignored(owner: User) -> None:
     memory = make_memory(owner, transcript="The garden, at last!")
     assert found(owner, '("garden", last?)') == [memory]
@@ -132,6 +143,14 @@ def test_what_changed_is_found_by_the_new_words_only(owner: User) -> None:
     search.index(memory)
     assert found(owner, "roses") == [memory]
     assert found(owner, "tulips") == []
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="reads SQLite's plan")
+def test_a_search_looks_into_the_index_once_and_at_nobody_elses_rows(owner: User) -> None:
+    plan = recall.timeline(owner, Filters(q="roses"))[:21].explain()
+    assert "CORRELATED" not in plan  # else the index is asked anew for each row
+    assert re.findall(r"SCAN (\S+)", plan) == ["memories_searchdocument_fts"]
+    assert re.search(r"SEARCH memories_memory USING INDEX \w+ \(owner_id=\?", plan)
 
 
 def test_an_excerpt_says_where_and_when_it_was_said(owner: User) -> None:
