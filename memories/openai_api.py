@@ -14,11 +14,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memories.errors import AccountSpent, KeyRefused, MemoriesError, ModelGone, PaidWorkStopped
 
 if TYPE_CHECKING:
+    import httpx2
     from openai import APIStatusError, OpenAI
 
 OPENAI = "https://api.openai.com/v1"
@@ -38,6 +39,30 @@ def client(api_key: str, base_url: str, timeout: float) -> OpenAI:
         timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
         max_retries=0,  # our attempts are the retries: counted, spaced, and paid for knowingly
     )
+
+
+def content(response: httpx2.Response) -> dict[str, Any]:
+    """The JSON object that was answered; ValueError for anything else."""
+    found = response.json()
+    if not isinstance(found, dict):
+        raise ValueError("The answer is no JSON object.")
+    return found
+
+
+def troubles(model: str, variable: str, api_key: str, base_url: str, timeout: float) -> list[str]:
+    """Why no call could work as configured, one sentence each; `variable` is where the model's name comes from."""
+    found = []
+    if not api_key and not base_url:
+        found.append("OPENAI_API_KEY is empty, and OPENAI_BASE_URL names no server that could do without.")
+    if base_url and not re.match(r"https?://[^/\s]+", base_url):
+        found.append(
+            f"OPENAI_BASE_URL is {base_url!r}, which is not the address of a server: http://localhost:8000/v1."
+        )
+    if not model:
+        found.append(f"{variable} is empty.")
+    if timeout <= 0:
+        found.append(f"OPENAI_TIMEOUT is {timeout}, and no call could end in that.")
+    return found
 
 
 # --- failures ------------------------------------------------------------------------------------------------------
@@ -88,11 +113,14 @@ def as_error(error: Exception, *, unavailable: type[MemoriesError], refused: typ
     return unavailable(f"{unavailable.detail} ({type(error).__name__})")
 
 
+def says_model_is_gone(error: APIStatusError) -> bool:
+    return not GONE.isdisjoint({error.code, error.type})
+
+
 def _of_status(error: APIStatusError, unavailable: type[MemoriesError], refused: type[MemoriesError]) -> MemoriesError:
-    said = {error.code, error.type}
-    if said & SPENT:
+    if not SPENT.isdisjoint({error.code, error.type}):
         cls: type[MemoriesError] = AccountSpent
-    elif said & GONE:
+    elif says_model_is_gone(error):
         cls = ModelGone
     else:
         cls = STOPPED.get(error.status_code) or (refused if error.status_code in REFUSED else unavailable)
@@ -143,7 +171,12 @@ class TokenPrice:
     output: Decimal
 
     def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
-        return (self.input * input_tokens + self.output * output_tokens) / 1_000_000
+        return usd((self.input * input_tokens + self.output * output_tokens) / 1_000_000)
+
+
+def usd(amount: Decimal) -> Decimal:
+    """To the millionth, as it is kept."""
+    return amount.quantize(Decimal("0.000001"))
 
 
 def _price(input_usd: str, output_usd: str) -> TokenPrice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from memories.types import AnalysisResult, Progress, TranscriptResult
@@ -34,4 +34,8 @@ class Analyzer(ABC):
 
     def check(self) -> list[str]:
         """Why this analyzer cannot work as configured, one sentence each: system checks. Cheap, no network."""
+        return []
+
+    def warnings(self, today: date) -> list[str]:
+        """What will stop it from working before long, one sentence each: system checks. Cheap, no network."""
         return []

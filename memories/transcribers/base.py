@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import date
 from decimal import Decimal
 
 from memories.types import Clip, Limits, Progress, TranscriptResult
@@ -34,4 +35,8 @@ class Transcriber(ABC):
 
     def check(self) -> list[str]:
         """Why this transcriber cannot work as configured, one sentence each: system checks. Cheap, no network."""
+        return []
+
+    def warnings(self, today: date) -> list[str]:
+        """What will stop it from working before long, one sentence each: system checks. Cheap, no network."""
         return []
