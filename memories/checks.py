@@ -12,8 +12,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 (Django's name)
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.utils import timezone
 
 from memories import events, ports
+from memories.types import TranscriptResult
 
 ENVIRONMENTS = ("development", "production")
 AT_LEAST_ONE = ("AUDIO_RETENTION_DAYS", "MAX_UPLOAD_MB", "MEMORIES_UPLOADS_PER_HOUR", "MEMORIES_TOKEN_DAYS")
@@ -75,6 +77,33 @@ def check_ports(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
         yield Error(
             trouble, hint="Mend the setting; docs/operations.md and .env.example say what it takes.", id="memories.E006"
         )
+
+
+@register
+def check_models(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """W002, W003: a model that closes before long, and one whose price no budget can count."""
+    try:
+        transcriber, analyzer = ports.transcriber(), ports.analyzer()
+    except ImproperlyConfigured:
+        return  # E006 says so
+    today = timezone.now().date()
+    for warning in [*transcriber.warnings(today), *analyzer.warnings(today)]:
+        yield Warning(
+            warning,
+            hint="Set OPENAI_TRANSCRIPTION_MODEL or OPENAI_ANALYSIS_MODEL to another, unless a server of yours has it.",
+            id="memories.W002",
+        )
+    if settings.MEMORIES_DAILY_BUDGET_USD or settings.MEMORIES_DAILY_BUDGET_USD_PER_USER:
+        priceless = {
+            "transcription": transcriber.paid and not transcriber.estimate(60.0),
+            "analysis": analyzer.paid and not analyzer.estimate(TranscriptResult("Hello.", None, (), "")),
+        }
+        for stage in (stage for stage, is_so in priceless.items() if is_so):
+            yield Warning(
+                f"There is a daily budget, and the price of the model for {stage} is not known: it counts as nothing.",
+                hint="Use a model whose price memories/openai_api.py knows, or add it there.",
+                id="memories.W003",
+            )
 
 
 @register

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.utils import timezone
 
+from memories.tests.fakes import FakeTranscriber
 from memories.transcribers.base import Transcriber
 from memories.types import Clip, Limits, Progress, TranscriptResult
 
@@ -93,6 +96,37 @@ def test_a_limit_that_nothing_could_pass_is_an_error(settings: Any, name: str, v
 def test_a_port_that_cannot_work_is_an_error(settings: Any, port: str, config: dict[str, Any]) -> None:
     setattr(settings, port, config)
     assert ids() == {"memories.E006"}
+
+
+class Priceless(FakeTranscriber):
+    """Costs money, and nobody knows how much; and will be gone before long."""
+
+    paid = True
+
+    def warnings(self, today: date) -> list[str]:
+        return [f"It is {today.year}, and the model closes."]
+
+
+def test_a_model_that_closes_is_a_warning_that_says_so(settings: Any) -> None:
+    settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.test_checks.Priceless"}
+    assert ids() == {"memories.W002"}
+    (warning,) = (message.msg for message in run_checks() if message.id == "memories.W002")
+    assert warning == f"It is {timezone.now().year}, and the model closes."
+
+
+@pytest.mark.parametrize("budget", ["MEMORIES_DAILY_BUDGET_USD", "MEMORIES_DAILY_BUDGET_USD_PER_USER"])
+def test_a_budget_that_cannot_count_the_model_is_a_warning(settings: Any, budget: str) -> None:
+    setattr(settings, budget, 5.0)
+    assert ids() == set()
+    settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.test_checks.Priceless"}
+    assert ids() == {"memories.W002", "memories.W003"}
+
+
+def test_a_budget_that_can_count_the_models_passes(settings: Any) -> None:
+    settings.MEMORIES_DAILY_BUDGET_USD = 5.0
+    settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.PaidTranscriber"}
+    settings.MEMORIES_ANALYZER = {"BACKEND": "memories.tests.fakes.PaidAnalyzer"}
+    assert ids() == set()
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(settings: Any, tmp_path: Path) -> None:
