@@ -127,12 +127,19 @@ def _memory(owner: User, said: Said, idempotency_key: str | None, digest: str) -
         owner=owner,
         created_at=now,
         recorded_at=said.recorded_at or now,
+        recorded_offset=_minutes_east(said.recorded_at),
         language=said.language,
         title=said.title,
         edited_fields=["title"] if said.title else [],
         idempotency_key=idempotency_key,
         idempotency_digest=digest if idempotency_key else "",
     )
+
+
+def _minutes_east(moment: datetime | None) -> int:
+    """By how much the clock there is ahead of UTC: "tomorrow" begins with it."""
+    offset = moment.utcoffset() if moment else None
+    return round(offset.total_seconds() / 60) if offset else 0
 
 
 def _describe(memory: Memory, probed: sound.Probe, *, filename: str, size: int, sha256: str) -> None:

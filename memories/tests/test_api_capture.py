@@ -114,6 +114,7 @@ def test_the_name_and_the_declared_type_of_a_file_count_for_nothing(api: APIClie
 def test_what_the_person_says_about_it_is_in_the_answer(api: APIClient) -> None:
     body = send(api, recorded_at="2026-05-01T14:00:00.25+02:00", language="es", title=" La abuela ").json()
     assert body["recorded_at"] == "2026-05-01T12:00:00.250000Z"
+    assert Memory.objects.get().recorded_locally.isoformat() == "2026-05-01T14:00:00.250000+02:00"
     assert (body["language"], body["title"], body["edited_fields"]) == ("es", "La abuela", ["title"])
 
 
