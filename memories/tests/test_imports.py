@@ -1,4 +1,4 @@
-"""A request that polls pays for no speech model: what starting the service may pull in."""
+"""A request that polls, and a Lambda that starts, pay for nothing that they do not use."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ import sys
 
 import pytest
 
-HEAVY = ("boto3", "openai", "redis", "faster_whisper", "ctranslate2", "av", "numpy", "dateparser", "vaderSentiment", "sentencex")
+HEAVY = (
+    "boto3",
+    "openai",
+    "redis",
+    "faster_whisper",
+    "ctranslate2",
+    "av",
+    "numpy",
+    "dateparser",
+    "vaderSentiment",
+    "sentencex",
+)
 
 
-@pytest.mark.parametrize("module", ["config.wsgi", "config.asgi", "memories.processing"])
+@pytest.mark.parametrize("module", ["config.wsgi", "config.asgi", "config.lambda_handler", "memories.processing"])
 def test_starting_imports_no_heavy_library(module: str) -> None:
     code = (
         "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'config.settings'; import django; django.setup();"

@@ -10,5 +10,7 @@ MEMORIES_TRANSCRIBER = {
 }
 MEMORIES_ANALYZER = {
     "BACKEND": "memories.tests.processes.SlowAnalyzer",
-    "OPTIONS": {"seconds": float(os.environ.get("CALL_SECONDS", "0"))},
+    "OPTIONS": {"seconds": float(os.environ.get("ANALYSIS_SECONDS", os.environ.get("CALL_SECONDS", "0")))},
 }
+MEMORIES_HEARTBEAT_SECONDS = float(os.environ.get("HEARTBEAT_SECONDS", "15"))
+MEMORIES_STREAM_SECONDS = float(os.environ.get("STREAM_SECONDS", "300"))
