@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import zip_longest
 
-from memories.types import TranscriptResult
+from memories.types import Segment, TranscriptResult
 
 CONTENT_TYPES = {
     "json": "application/json",
@@ -67,15 +67,29 @@ def _vtt(transcript: TranscriptResult, title: str) -> str:
 
 
 def _cues(transcript: TranscriptResult) -> list[tuple[float, float, str]]:
-    """Segments that have times; one that has no end lasts until the next one begins, or two seconds."""
-    timed = [s for s in transcript.segments if s.start is not None and s.text.strip()]
+    """From one segment that has a start to the next; one that has no end lasts until then, or two seconds."""
+    runs = list(_runs(transcript))
     cues = []
-    for segment, following in zip_longest(timed, timed[1:]):
-        start = segment.start or 0.0
-        default = following.start if following and following.start is not None else start + 2.0
-        end = segment.end if segment.end is not None else default
-        cues.append((start, max(end, start + 0.001), segment.text))
+    for run, following in zip_longest(runs, runs[1:]):
+        start = run[0].start or 0.0
+        default = (following[0].start or 0.0) if following else start + 2.0
+        end = next((segment.end for segment in reversed(run) if segment.end is not None), default)
+        cues.append((start, max(end, start + 0.001), " ".join(segment.text for segment in run)))
     return cues
+
+
+def _runs(transcript: TranscriptResult) -> Iterator[list[Segment]]:
+    """A segment with a start, and those without one that follow it; before the first start nothing has a place."""
+    run: list[Segment] = []
+    for segment in transcript.segments:
+        if segment.start is not None and segment.text.strip():
+            if run:
+                yield run
+            run = [segment]
+        elif run:
+            run.append(segment)
+    if run:
+        yield run
 
 
 def _one_line(text: str) -> str:

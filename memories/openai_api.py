@@ -245,9 +245,7 @@ def closing(model: str, today: date) -> str | None:
     closes = CLOSES.get(model) or CLOSES.get(undated(model))
     if closes is None or closes - today > WARN_BEFORE:
         return None
-    if closes <= today:
-        return f"OpenAI closed the model {model} on {closes}."
-    return f"OpenAI closes the model {model} on {closes}, in {(closes - today).days} days."
+    return f"OpenAI {'closed' if closes <= today else 'closes'} the model {model} on {closes}."
 
 
 def undated(model: str) -> str:

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import av
-
 from memories.tests.obedience import obey
 
 TRANSCRIPTIONS, RESPONSES, CHAT = "/v1/audio/transcriptions", "/v1/responses", "/v1/chat/completions"
@@ -111,6 +109,8 @@ def _timed(number: int, start: float, end: float, text: str) -> dict[str, Any]:
 
 
 def _seconds(audio: bytes) -> float:
+    import av
+
     try:
         with av.open(io.BytesIO(audio), "r") as container:
             return round((container.duration or av.time_base) / av.time_base, 3)

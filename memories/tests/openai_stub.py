@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from werkzeug.formparser import FormDataParser
 
 from memories.tests.openai_answers import CHAT, RESPONSES, TRANSCRIPTIONS, Answer, Behaviour, Request, answer
@@ -174,6 +175,12 @@ class OpenAIStub:
     def _note(self, call: Call) -> None:
         with self._lock:
             self.calls.append(call)
+
+
+@pytest.fixture
+def openai_stub() -> Iterator[OpenAIStub]:
+    with OpenAIStub() as stub:
+        yield stub
 
 
 def _handler(stub: OpenAIStub) -> type[BaseHTTPRequestHandler]:

@@ -93,6 +93,19 @@ def test_a_segment_without_an_end_lasts_until_the_next() -> None:
     assert "00:00:04,000 --> 00:00:06,000" in exports.render(said, "srt")
 
 
+def test_sentences_without_times_are_in_the_cue_of_the_one_before_them() -> None:
+    said = (
+        Segment(0, "a.", 0.0),
+        Segment(1, "b."),
+        Segment(2, "c.", None, 60.0),
+        Segment(3, "d.", 60.0),
+        Segment(4, "e."),
+    )
+    rendered = exports.render(TranscriptResult("a. b. c. d. e.", "en", said, "m"), "srt")
+    assert "00:00:00,000 --> 00:01:00,000\na. b. c.\n" in rendered
+    assert "00:01:00,000 --> 00:01:02,000\nd. e.\n" in rendered
+
+
 def test_an_unknown_format_is_an_error() -> None:
     with pytest.raises(KeyError):
         exports.render(SAID, "docx")
