@@ -293,5 +293,11 @@ LOGGING: dict[str, Any] = {
         }
     },
     "root": {"handlers": ["console"], "level": env.str("MEMORIES_LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}},  # a 404 is the client's affair
+    "loggers": {
+        "django.request": {"level": "ERROR"},  # a 404 is the client's affair
+        # On DEBUG they write down what they send: the words of a recording.
+        "openai": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
+    },
 }

@@ -17,6 +17,7 @@ from memories.models import Memory
 from memories.tests.aws import aws, aws_server  # noqa: F401 (fixtures)
 from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
 from memories.tests.jobs import Recorded
+from memories.tests.openai_stub import openai_stub  # noqa: F401 (a fixture)
 from memories.tests.speech import wav
 
 SAMPLES = Path(__file__).parent / "samples"
