@@ -150,7 +150,13 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 if not PRODUCTION:
     STATIC_ROOT.mkdir(exist_ok=True)  # else WhiteNoise warns at each start
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES: dict[str, Any] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # It holds who tried to log in, and how often (throttles): whoever sends other names must not push that out.
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
 
 MEMORIES_QUEUE: dict[str, Any] = {"BACKEND": "memories.queues.database.DatabaseQueue", "OPTIONS": {}}
 SQS_QUEUE_URL = env.str("SQS_QUEUE_URL", "")
@@ -213,7 +219,7 @@ MEMORIES_RETRY_SECONDS = env.float("MEMORIES_RETRY_SECONDS", 30.0)  # before the
 
 # --- HTTP ----------------------------------------------------------------------------------------------------------
 
-# Uploads go to disk as they arrive, never to memory (memories/api/uploads.py), beside the place they will lie in.
+# Uploads go to disk as they arrive, never to memory (api/uploadhandlers.py), beside the place they will lie in.
 FILE_UPLOAD_HANDLERS = ["memories.api.uploadhandlers.RecordingUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
 FILE_UPLOAD_PERMISSIONS = 0o600

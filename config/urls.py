@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from memories.api import health, problems
+from memories.api.throttles import guard_login
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
@@ -14,6 +15,7 @@ urlpatterns = [
     re_path(r"^api/", problems.unknown_address),
     path("healthz", health.AliveView.as_view(), name="healthz"),
     path("readyz", health.ReadyView.as_view(), name="readyz"),
+    path("admin/login/", guard_login(admin.site.login)),
     path("admin/", admin.site.urls),
 ]
 

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from memories.api import problems
 from memories.api.authentication import BearerAuthentication
 from memories.api.serializers import StrictSerializer
-from memories.api.throttles import LoginAddressThrottle, LoginNameThrottle
+from memories.api.throttles import LOGIN_THROTTLES
 from memories.models import DeviceToken
 
 
@@ -56,7 +56,7 @@ class TokenView(APIView):
         return [] if self._logs_in() else [IsAuthenticated()]
 
     def get_throttles(self) -> list[BaseThrottle]:
-        return [LoginAddressThrottle(), LoginNameThrottle()] if self._logs_in() else super().get_throttles()
+        return [throttle() for throttle in LOGIN_THROTTLES] if self._logs_in() else super().get_throttles()
 
     def _logs_in(self) -> bool:
         return self.request is not None and self.request.method == "POST"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -166,6 +168,21 @@ def test_many_tries_for_one_name_are_stopped_wherever_they_come_from(owner: User
     assert log_in("ada", REMOTE_ADDR="10.0.0.99").status_code == 429
 
 
+@pytest.mark.parametrize("spelled", [" ada", "ada ", "\tADA\n", "\u3000ada", "\uff41da"])
+def test_a_name_is_the_same_however_it_is_spelled(owner: User, spelled: str) -> None:
+    for i in range(10):
+        assert log_in("ada", "wrong", REMOTE_ADDR=f"10.0.0.{i}").status_code == 401
+    assert log_in(spelled, REMOTE_ADDR="10.0.0.99").status_code == 429
+
+
+def test_many_other_names_do_not_make_the_service_forget_the_tries_for_one(owner: User) -> None:
+    for i in range(10):
+        log_in("ada", "wrong", REMOTE_ADDR=f"10.0.0.{i}")
+    for i in range(1_000):
+        cache.set(f"somebody-else-{i}", i)
+    assert log_in("ada", REMOTE_ADDR="10.0.0.99").status_code == 429
+
+
 def test_many_tries_from_one_address_are_stopped_whatever_the_name(owner: User) -> None:
     answers = [log_in(f"user{i}", "wrong") for i in range(11)]
     assert [response.status_code for response in answers] == [401] * 10 + [429]
@@ -175,3 +192,42 @@ def test_many_tries_from_one_address_are_stopped_whatever_the_name(owner: User) 
 def test_an_address_that_the_client_makes_up_does_not_get_round_the_limit(owner: User) -> None:
     answers = [log_in(f"user{i}", "wrong", HTTP_X_FORWARDED_FOR=f"10.0.0.{i}") for i in range(11)]
     assert answers[-1].status_code == 429
+
+
+# --- the admin's form counts with them ---
+
+
+def log_into_admin(username: str = "ada", password: str = PASSWORD, **kwargs: Any) -> Any:
+    form = {"username": username, "password": password, "next": "/admin/"}
+    return Client(**kwargs).post("/admin/login/", form)
+
+
+def test_staff_log_in_by_the_form(owner: User) -> None:
+    User.objects.update(is_staff=True)
+    assert Client().get("/admin/login/").status_code == 200
+    answer = log_into_admin()
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_tries_in_the_form_are_stopped_for_a_name_and_told_so(owner: User) -> None:
+    answers = [log_into_admin(" ADA", "wrong", REMOTE_ADDR=f"10.0.0.{i}") for i in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert "Too many tries to log in" in answers[-1].content.decode()
+    assert 0 < int(answers[-1]["Retry-After"]) <= 60
+    assert log_into_admin(REMOTE_ADDR="10.0.0.99").status_code == 429
+
+
+def test_tries_in_the_form_are_stopped_for_an_address(owner: User) -> None:
+    assert [log_into_admin(f"user{i}", "wrong").status_code for i in range(11)] == [200] * 10 + [429]
+
+
+def test_tries_in_the_form_and_over_the_api_count_together(owner: User) -> None:
+    for i in range(5):
+        log_in("ada", "wrong", REMOTE_ADDR=f"10.0.0.{i}")
+        log_into_admin("ada", "wrong", REMOTE_ADDR=f"10.0.1.{i}")
+    assert log_in("ada", REMOTE_ADDR="10.0.0.99").status_code == 429
+    assert log_into_admin(REMOTE_ADDR="10.0.1.99").status_code == 429
+
+
+def test_looking_at_the_form_is_no_try(owner: User) -> None:
+    assert [Client().get("/admin/login/").status_code for _ in range(11)] == [200] * 11
