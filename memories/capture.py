@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from memories import allowance, doorbell, events, uploads
@@ -212,7 +212,7 @@ def _write_row(memory: Memory, upload: Upload | None = None) -> Accepted:
                 raise UploadExpired
             events.announce(memory.pk)
             transaction.on_commit(lambda: doorbell.ring(memory.pk), robust=True)
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, InternalError) as error:  # the last: a database that is read-only
         if not upload and not _may_be_written(memory):
             _discard(str(memory.audio))
         raise DatabaseUnavailable from error
