@@ -16,10 +16,10 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from memories import privacy, recovery
+from memories import recovery
 from memories.admin.base import ReadOnlyAdmin, age, audit
 from memories.admin.confirm import Work, minutes_to_transcribe, reason_of, run_confirmed
-from memories.admin.erasing import ErasingAdmin
+from memories.admin.erasing import ErasingAdmin, erase_memory
 from memories.admin.inlines import AttemptInline, DeadLetterInline
 from memories.delivery.media import audio_response
 from memories.errors import MemoriesError
@@ -187,8 +187,8 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         needed = set() if self.has_delete_permission(request) else {"memory"}
         return memories, {"memories": len(memories)}, needed, []
 
-    def erase(self, obj: Memory) -> None:
-        privacy.erase(obj)
+    def delete_model(self, request: HttpRequest, obj: Memory) -> None:
+        erase_memory(request, obj)
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 

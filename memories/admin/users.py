@@ -8,11 +8,12 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest
 
-from memories import privacy
-from memories.admin.erasing import ErasingAdmin
-from memories.models import Memory
+from memories import uploads
+from memories.admin.erasing import ErasingAdmin, erase_memory, log_erased
+from memories.models import Memory, Upload
 
 admin.site.unregister(User)  # registered by the import of Django's own
 
@@ -30,7 +31,7 @@ class UserAdmin(ErasingAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not
         owners = Memory.objects.filter(owner__in=users).order_by().values_list("owner", flat=True)
         memories = Counter(owners)
         lines = [
-            f"User {user}, with {memories[user.pk]} memories (audio, words, findings and attempts) and all devices"
+            f"User {user}, with {memories[user.pk]} memories (audio, words, findings and attempts), uploads and devices"
             for user in users
         ]
         needed = set() if self.has_delete_permission(request) else {"user"}
@@ -38,7 +39,11 @@ class UserAdmin(ErasingAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not
             needed.add("memory")
         return lines, {"users": len(users), "memories": memories.total()}, needed, []
 
-    def erase(self, obj: User) -> None:
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        for upload in Upload.objects.filter(owner=obj, memory=None):
+            uploads.abandon(upload)
         for memory in Memory.objects.filter(owner=obj):
-            privacy.erase(memory)
-        obj.delete()
+            erase_memory(request, memory)
+        with transaction.atomic():
+            log_erased(request, obj)
+            obj.delete()

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
-from django.core.files.storage import Storage
+from django.core.files.storage import FileSystemStorage, Storage, default_storage
 from django.test import Client
 
-from memories import leases
+from memories import leases, uploads
 from memories.errors import NotAudio
-from memories.models import Attempt, DeadLetter, DeviceToken, Memory, Stage, Status
+from memories.models import Attempt, DeadLetter, DeviceToken, Memory, Stage, Status, Upload
 from memories.tests.factories import make_memory, make_user
 from memories.tests.speech import wav
 
@@ -90,6 +90,18 @@ def revoke_address(client: Client, **query: str) -> str:
 class FailingStorage(Storage):
     def delete(self, name: str) -> None:
         raise OSError("The disk is gone.")
+
+
+class BrittleStorage(FileSystemStorage):
+    """Deletes one file; then the disk is gone."""
+
+    deleted = 0
+
+    def delete(self, name: str) -> None:
+        if self.deleted:
+            raise OSError("The disk is gone.")
+        super().delete(name)
+        self.deleted += 1
 
 
 # --- pages and who may see them ---
@@ -376,6 +388,60 @@ def test_a_person_who_is_deleted_takes_their_recordings_along(memory: Memory) ->
     client.post(f"/admin/{path}", {"post": "yes"})
     assert not User.objects.filter(pk=memory.owner_id).exists()
     assert not storage.exists(name)
+
+
+def erase_person(client: Client, person: User, way: str) -> str:
+    if way == "on the person's page":
+        answer = client.post(f"/admin/auth/user/{person.pk}/delete/", {"post": "yes"}, follow=True)
+    else:
+        data = {"action": "delete_selected", "_selected_action": str(person.pk), "post": "yes"}
+        answer = client.post("/admin/auth/user/", data, follow=True)
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize("way", ["on the person's page", "from the list"])
+def test_erasing_a_person_that_fails_half_way_says_what_is_gone_and_can_be_done_again(
+    way: str, root: Client, owner: User, settings: Any
+) -> None:
+    memories = [make_memory(owner, audio=wav((1.0, True))) for _ in range(3)]
+    whole = settings.STORAGES
+    brittle = {**whole["default"], "BACKEND": "memories.tests.test_admin.BrittleStorage"}
+    settings.STORAGES = whole | {"default": brittle}
+    assert "Not all was erased" in erase_person(root, owner, way)
+    left = set(Memory.objects.filter(owner=owner))
+    (gone,) = {memory.pk for memory in memories} - {memory.pk for memory in left}
+    assert [entry.object_id for entry in LogEntry.objects.all()] == [str(gone)]
+    assert all(memory.audio.storage.exists(str(memory.audio)) for memory in left)
+    settings.STORAGES = whole
+    erase_person(root, owner, way)
+    assert not User.objects.filter(pk=owner.pk).exists()
+    assert not any(memory.audio.storage.exists(str(memory.audio)) for memory in memories)
+    erased = {str(pk) for pk in (*(memory.pk for memory in memories), owner.pk)}
+    assert {entry.object_id for entry in LogEntry.objects.all()} == erased
+
+
+def test_an_erased_person_is_a_number_in_the_log(root: Client, owner: User) -> None:
+    passwords = {"password1": "a new long secret", "password2": "a new long secret", "usable_password": "true"}
+    root.post(f"/admin/auth/user/{owner.pk}/password/", passwords)
+    assert LogEntry.objects.get().object_repr == "ada"
+    erase_person(root, owner, "on the person's page")
+    assert {entry.object_repr for entry in LogEntry.objects.all()} == {f"user {owner.pk}"}
+
+
+def test_what_a_person_was_sending_is_erased_too(root: Client, owner: User) -> None:
+    upload = uploads.announce(owner=owner, filename="a.wav", content_type="audio/wav", size=3, sha256="0" * 64)
+    assert default_storage.exists(f"uploads/{upload.pk}")
+    erase_person(root, owner, "on the person's page")
+    assert not Upload.objects.exists()
+    assert not default_storage.exists(f"uploads/{upload.pk}")
+
+
+def test_staff_can_erase_themselves() -> None:
+    user = make_user(is_staff=True, is_superuser=True)
+    make_memory(user, audio=wav((1.0, True)))
+    erase_person(signed_in(user), user, "on the person's page")
+    assert not User.objects.exists()
+    assert not Memory.objects.exists()
 
 
 def test_a_device_is_revoked_once_confirmed(memory: Memory) -> None:
