@@ -98,7 +98,8 @@ class Announcer:
             if self._away:
                 return
             self._away = True
-        logger.warning("Redis is away, and clients must poll: %s", error.__cause__)
+        # The text of some errors has the address in it, and that a password.
+        logger.warning("Redis is away, and clients must poll: %s", type(error.__cause__).__name__)
         threading.Thread(target=self._wait_for_redis, name="memories-events", daemon=True).start()
 
     def _wait_for_redis(self) -> None:
@@ -178,26 +179,31 @@ def _writer(url: str) -> Redis:
 
 
 def connect(url: str, *, patience: float) -> Redis:
-    """A client that has not connected yet. ValueError or TypeError: this is no address of a Redis server."""
+    """A client that has not connected yet. EventsUnavailable: this is no address of a Redis server."""
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=PATIENCE,
-        socket_timeout=patience,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-        protocol=2,  # fewer steps to connect, and what every version since streams exist speaks
-    )
+    try:
+        client = Redis.from_url(
+            url,
+            socket_connect_timeout=PATIENCE,
+            socket_timeout=patience,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+            protocol=2,  # fewer steps to connect, and what every version since streams exist speaks
+        )
+        client.connection_pool.make_connection()  # goes nowhere yet, but knows which options there are
+    except (ValueError, TypeError) as error:
+        raise EventsUnavailable from error
+    return client
 
 
 def is_address(url: str) -> bool:
     """Whether this can be the address of a Redis server, as far as it can be seen without a connection."""
     try:
-        connect(url, patience=PATIENCE).connection_pool.make_connection()
-    except (ValueError, TypeError):  # it does not name the trouble: there may be a password in it
+        connect(url, patience=PATIENCE)
+    except EventsUnavailable:
         return False
     return True
 

@@ -7,18 +7,20 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
-from django.db import transaction
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, transaction
 from django.test import AsyncClient
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from memories import editing, events, privacy, recovery
+from memories import capture, editing, events, privacy, recovery
 from memories.errors import EventsUnavailable, TranscriberUnavailable, TranscriptionRefused, Waiting
 from memories.events import Announcer, Event, Listener
 from memories.models import Memory, Stage, Status
@@ -27,6 +29,7 @@ from memories.tests.factories import make_client, make_memory, make_user
 from memories.tests.fakes import FakeTranscriber
 from memories.tests.processes import wait_for
 from memories.tests.redis_server import RedisServer, needs_redis, redis_server
+from memories.tests.speech import wav
 from memories.waiting import seats
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_redis]  # hooks run on commit
@@ -49,6 +52,11 @@ def redis(_server: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch) 
     yield _server
     if not _server._answers():
         _server.start()
+
+
+@pytest.fixture
+def api(owner: User) -> APIClient:
+    return make_client(owner)
 
 
 @pytest.fixture
@@ -129,6 +137,14 @@ def changes(memory: Memory, listener: Listener, change: Callable[[], object]) ->
 def version(memory: Memory) -> int:
     memory.refresh_from_db()
     return memory.version
+
+
+def test_a_new_memory_is_told(owner: User, listen: Any) -> None:
+    listener = listen(owner)
+    sound = SimpleUploadedFile("note.wav", wav((1.0, True)))
+    accepted = capture.accept(owner=owner, audio=sound, sha256="0" * 64)
+    assert statuses(heard(listener, 1)) == ["QUEUED"]
+    assert accepted.created
 
 
 def test_each_step_of_a_run_is_told_in_its_order(recorded: Any, owner: User, listen: Any) -> None:
@@ -264,8 +280,19 @@ def test_a_redis_that_is_away_fails_nobody_and_is_said_once(
     with caplog.at_level(logging.WARNING):
         for _ in range(20):
             events.announce(memory.pk)
-    assert [record.getMessage() for record in caplog.records if "Redis is away" in record.getMessage()] != []
-    assert len(caplog.records) == 1
+    assert [record.getMessage().partition(",")[0] for record in caplog.records] == ["Redis is away"]
+
+
+def test_an_address_that_is_none_fails_nobody_either(
+    api: APIClient, owner: User, redis: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "redis://:secret/0@host"
+    with caplog.at_level(logging.WARNING):
+        events.announce(make_memory(owner).pk)
+    assert [record.getMessage() for record in caplog.records] == ["Redis is away, and clients must poll: ValueError"]
+    assert api.get(EVENTS).status_code == 503
+    settings.REDIS_URL = redis.url
+    wait_for(lambda: not events.announcer._away)
 
 
 def test_a_redis_that_does_not_answer_is_waited_for_once(owner: User, redis: RedisServer) -> None:
@@ -276,7 +303,6 @@ def test_a_redis_that_does_not_answer_is_waited_for_once(owner: User, redis: Red
         for _ in range(50):
             events.announce(memory.pk)
         took = time.monotonic() - began
-        wait_for(lambda: True)
     assert took < 50 * events.PATIENCE / 2
 
 
@@ -318,11 +344,6 @@ def test_a_listener_learns_that_redis_went_away(owner: User, redis: RedisServer,
 # --- the call --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def api(owner: User) -> APIClient:
-    return make_client(owner)
-
-
 def test_the_call_is_a_stream_of_events(api: APIClient, owner: User, redis: RedisServer, settings: Any) -> None:
     settings.MEMORIES_STREAM_SECONDS = 0.1
     answer: Any = api.get(EVENTS, headers={"Accept": "text/event-stream"})
@@ -335,6 +356,34 @@ def test_the_call_is_a_stream_of_events(api: APIClient, owner: User, redis: Redi
     assert text.startswith("retry: 3000\n\nid: ")
     assert "event: reset\ndata: {}\n\n" in text
     assert f'event: memory\ndata: {{"id": "{memory.pk}", "status": "READY", "progress": 0, "version": 1}}\n\n' in text
+
+
+def test_a_stream_ends_in_time_and_a_revoked_token_gets_no_other(
+    api: APIClient, redis: RedisServer, settings: Any
+) -> None:
+    settings.MEMORIES_STREAM_SECONDS = 0.0
+    answer: Any = api.get(EVENTS)
+    assert api.delete("/api/v1/auth/token").status_code == 204
+    assert b"reset" in answer.getvalue()
+    assert api.get(EVENTS).status_code == 401
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="counts the connections of a server")
+def test_listeners_hold_no_connection_to_the_database(redis: RedisServer) -> None:
+    clients = [make_client(make_user()) for _ in range(8)]
+    with ThreadPoolExecutor(len(clients)) as threads:
+        answers: list[Any] = list(threads.map(lambda client: begun(client.get(EVENTS)), clients))
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            assert cursor.fetchone()[0] == 1  # this test's
+        for answer in answers:
+            answer.close()
+
+
+def begun(answer: Any) -> Any:
+    """A stream that is being read, in this thread."""
+    assert next(answer.streaming_content).startswith(b"retry:")
+    return answer
 
 
 def test_without_redis_there_is_no_such_address(api: APIClient, settings: Any) -> None:
