@@ -301,6 +301,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": env.str("MEMORIES_LOG_LEVEL", "INFO")},
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
+        "faster_whisper": {"level": "WARNING"},  # several lines for each clip
         # On DEBUG they write down what they send: the words of a recording.
         "openai": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},

@@ -39,7 +39,7 @@ def _json(transcript: TranscriptResult, title: str) -> str:
 
 def _txt(transcript: TranscriptResult, title: str) -> str:
     lines = [_one_line(segment.text) for segment in transcript.segments] or [transcript.text]
-    return "\n".join(line for line in lines if line) + "\n"
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def _md(transcript: TranscriptResult, title: str) -> str:

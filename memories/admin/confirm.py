@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +17,6 @@ from django.utils.safestring import SafeString
 
 from memories.admin.base import ReadOnlyAdmin, page_of
 from memories.errors import MemoriesError
-from memories.models import Memory
-
 Row = TypeVar("Row", bound=Model)
 MOST = 500  # rows in one action: each is a field of the form, and Django takes a thousand
 SHOWN = 20  # rows that a page or a message names
@@ -63,13 +61,6 @@ def run_confirmed(
         "media": model_admin.media,
     }
     return TemplateResponse(request, "admin/memories/confirm.html", context)
-
-
-def minutes_to_transcribe(memories: Sequence[Memory]) -> str:
-    known = [memory.duration_seconds for memory in memories if memory.duration_seconds is not None]
-    said = f"{sum(known) / 60:.1f} minutes of sound will be transcribed again."
-    unknown = len(memories) - len(known)
-    return f"{said} Recordings of a length not known yet: {unknown}." if unknown else said
 
 
 def reason_of(error: Exception) -> str:

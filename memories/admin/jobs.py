@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from memories import recovery
+from memories import recovery, workload
 from memories.admin.base import ReadOnlyAdmin, age, memory_link
-from memories.admin.confirm import Refused, Work, minutes_to_transcribe, run_confirmed
+from memories.admin.confirm import Refused, Work, run_confirmed
 from memories.models import Attempt, DeadLetter, Stage
 
 
@@ -104,9 +104,9 @@ def _requeue(letter: DeadLetter) -> None:
 
 def _consequences(letters: list[DeadLetter]) -> list[str]:
     memories = {letter.memory.pk: letter.memory for letter in letters if letter.memory}.values()
-    unheard = [memory for memory in memories if memory.stage == Stage.TRANSCRIPTION]
+    unheard = [memory.duration_seconds for memory in memories if memory.stage == Stage.TRANSCRIPTION]
     return [
         "Each memory goes on from where it failed; what was transcribed already is not transcribed again.",
-        f"At most: {minutes_to_transcribe(unheard)}",
+        f"At most: {workload.sound(unheard)}",
         "What people changed stays for good. The dead letters are marked as resolved.",
     ]

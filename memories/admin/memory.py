@@ -16,9 +16,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from memories import recovery
+from memories import recovery, workload
 from memories.admin.base import ReadOnlyAdmin, age, audit
-from memories.admin.confirm import Work, minutes_to_transcribe, reason_of, run_confirmed
+from memories.admin.confirm import Work, reason_of, run_confirmed
 from memories.admin.erasing import ErasingAdmin, erase_memory
 from memories.admin.inlines import AttemptInline, DeadLetterInline
 from memories.delivery.media import audio_response
@@ -164,9 +164,11 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
 
     def _reprocess(self, request: HttpRequest, queryset: QuerySet[Memory], stage: Stage) -> HttpResponse | None:
         def consequences(memories: list[Memory]) -> list[str]:
+            durations = [memory.duration_seconds for memory in memories]
             again = stage is Stage.TRANSCRIPTION
             return [
-                minutes_to_transcribe(memories) if again else "Nothing is transcribed again: the words are there.",
+                workload.sound(durations) if again else "Nothing is transcribed again: the words are there.",
+                workload.price(durations, stage),
                 "What they hold now stays until it is replaced; what people changed stays for good.",
             ]
 

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.viewsets import GenericViewSet
 
-from memories import capture, errors
+from memories import capture, errors, languages
 from memories.api import problems
 from memories.api.schema import MEMORY
 from memories.api.serializers import MemorySerializer, StrictSerializer
@@ -33,16 +33,6 @@ from memories.models import Memory, Upload
 POLL_AFTER = 2  # seconds until the first look at a new memory is worth it
 CLOCK_SKEW = timedelta(minutes=5)
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}")
-
-ISO_639_1 = frozenset(
-    """
-    aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en
-    eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv
-    ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne
-    ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st
-    su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
-    """.split()  # noqa: SIM905 (183 quoted strings read worse)
-)
 
 _NOTHING_YET: dict[str, Any] = {
     "status": "QUEUED",
@@ -99,8 +89,8 @@ class _Said(StrictSerializer):
     title = serializers.CharField(max_length=200, required=False, allow_blank=True, help_text="Found if left out.")
 
     def validate_language(self, value: str) -> str:
-        if value not in ISO_639_1:
-            raise ValidationError("This is not a code of ISO 639-1, such as en or es.")
+        if value not in languages.ISO_639_1:
+            raise ValidationError(languages.UNKNOWN)
         return value
 
 

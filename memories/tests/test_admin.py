@@ -283,7 +283,7 @@ def test_a_memory_at_work_is_refused(root: Client, memory: Memory) -> None:
 
 def test_recordings_whose_length_nobody_knows_yet_are_counted(root: Client, memory: Memory) -> None:
     Memory.objects.filter(pk=memory.pk).update(duration_seconds=None)
-    assert "not known yet: 1" in act(root, "memory", "reprocess_from_transcription", memory.pk)
+    assert "of a length not known yet (1) will be" in act(root, "memory", "reprocess_from_transcription", memory.pk)
 
 
 def test_more_than_a_form_can_carry_is_refused_as_a_whole(root: Client, owner: User) -> None:

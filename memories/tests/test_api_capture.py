@@ -20,7 +20,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from memories.api import uploadhandlers
-from memories.api.create import ISO_639_1
+from memories.languages import ISO_639_1
 from memories.models import DeviceToken, Memory
 from memories.tests.conftest import SAMPLES
 from memories.tests.factories import make_client

@@ -111,10 +111,40 @@ def test_reprocess_says_what_it_will_do_and_asks(failed: DeadLetter, monkeypatch
     assert failed.resolved_at is None
 
 
+def test_reprocess_where_nobody_can_answer_does_nothing_and_says_how(
+    failed: DeadLetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO())
+    with pytest.raises(CommandError, match="say --yes where nobody can answer"):
+        run("reprocess", "--status", "FAILED")
+    assert DeadLetter.objects.unresolved().count() == 1
+
+
+def test_reprocess_counts_the_recordings_whose_length_nobody_knows_yet(memory: Memory) -> None:
+    Memory.objects.update(status=Status.READY, duration_seconds=None)
+    _, err = run("reprocess", "--status", "READY", "--yes")
+    assert "1 memory will be processed again from transcription" in err
+    assert "Recordings of a length not known yet (1) will be transcribed again." in err
+    assert "0.0 minutes" not in err
+
+
+def test_reprocess_says_what_is_known_of_its_price(memory: Memory, settings: Any) -> None:
+    Memory.objects.update(status=Status.READY)
+    assert "costs nothing" in run("reprocess", "--status", "READY", "--yes")[1]
+    settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.PaidTranscriber"}
+    settings.MEMORIES_ANALYZER = {"BACKEND": "memories.tests.fakes.PaidAnalyzer"}
+    assert "costs about 0.02 USD" in run("reprocess", str(memory.pk), "--yes")[1]
+
+
+def test_reprocess_takes_days_in_one_form(memory: Memory) -> None:
+    with pytest.raises(CommandError, match="'tomorrow' is not a day; use YYYY-MM-DD"):
+        run("reprocess", "--after", "tomorrow", "--yes")
+
+
 def test_reprocess_by_status(failed: DeadLetter, memory: Memory) -> None:
     out, err = run("reprocess", "--status", "FAILED", "--yes", "--json")
     assert json.loads(out) == {"queued": 1, "refused": {}}
-    assert "1 memories" in err
+    assert "1 memory will" in err
     assert "2.0 minutes of sound" in err
     memory.refresh_from_db()
     assert memory.status == Status.QUEUED
@@ -151,8 +181,10 @@ def test_reprocess_wants_to_be_told_which() -> None:
 
 
 def test_reprocess_of_an_unknown_id_does_nothing() -> None:
+    err = StringIO()
     with pytest.raises(CommandError, match="No memory fits"):
-        run("reprocess", str(uuid.uuid4()), "--yes")
+        call_command("reprocess", str(uuid.uuid4()), "--yes", stderr=err)
+    assert err.getvalue() == ""
 
 
 # --- deadletters ---

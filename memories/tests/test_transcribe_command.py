@@ -57,6 +57,17 @@ def test_the_language_is_passed_on(note: Path, transcriber: FakeTranscriber) -> 
     assert transcriber.hints == ["es"]
 
 
+def test_a_language_that_nobody_speaks_is_wrong_usage(note: Path, transcriber: FakeTranscriber) -> None:
+    with pytest.raises(CommandError, match="not a code of ISO 639-1"):
+        transcribe("--language", "klingon", str(note))
+    assert transcriber.hints == []
+
+
+def test_silence_is_said_and_prints_nothing(note: Path, transcriber: FakeTranscriber) -> None:
+    transcriber.text = ""
+    assert transcribe(str(note)) == ("", f"{note}: Nobody speaks in this recording.\n")
+
+
 def test_a_folder_goes_file_by_file_past_what_is_not_sound(note: Path) -> None:
     shutil.copy(note, note.with_name("other.wav"))
     (note.parent / "readme.txt").write_text("not a recording")
@@ -73,7 +84,8 @@ def test_damage_is_said_and_what_is_there_is_transcribed() -> None:
 
 
 def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
-    assert "No such file" in transcribe(str(tmp_path / "none.wav"), code=1)[1]
+    _, err = transcribe(str(tmp_path / "none.wav"), code=1)
+    assert err == f"{tmp_path}/none.wav: No such file or directory. Check the path and your right to read it.\n"
 
 
 def test_a_progress_bar_is_shown_off_a_terminal_only_when_asked_for(

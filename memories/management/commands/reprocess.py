@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import uuid
+from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
-from memories import recovery
+from memories import recovery, workload
 from memories.errors import MemoriesError
 from memories.management.base import ExampleCommand
 from memories.models import Memory, Stage, Status
@@ -32,8 +33,8 @@ class Command(ExampleCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("ids", nargs="*", type=uuid.UUID, metavar="ID", help="These memories.")
         parser.add_argument("--status", action="append", choices=Status.values, help="All of this status; repeatable.")
-        parser.add_argument("--after", type=date.fromisoformat, help="Recorded on this day (UTC) or later.")
-        parser.add_argument("--before", type=date.fromisoformat, help="Recorded before this day (UTC).")
+        parser.add_argument("--after", type=_day, help="Recorded on this day (UTC) or later.")
+        parser.add_argument("--before", type=_day, help="Recorded before this day (UTC).")
         parser.add_argument(
             "--from", dest="stage", choices=Stage.values, default=Stage.TRANSCRIPTION, help="Where to begin."
         )
@@ -43,11 +44,11 @@ class Command(ExampleCommand):
     def handle(self, *args: Any, ids: list[uuid.UUID], yes: bool, json: bool, **options: Any) -> None:
         stage = Stage(options["stage"])
         memories = self.select(ids, options["status"], options["after"], options["before"])
-        self.announce(memories, stage)
         if not memories.exists():
             raise CommandError("No memory fits; nothing was done.")
-        if not yes and input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise CommandError("Nothing was done.")
+        self.announce(memories, stage)
+        if not yes:
+            self.ask()
         report = self.reprocess(memories, stage)
         if json:
             self.print_json(asdict(report))
@@ -75,12 +76,22 @@ class Command(ExampleCommand):
         return Memory.objects.filter(chosen)
 
     def announce(self, memories: QuerySet[Memory], stage: Stage) -> None:
-        seconds = memories.aggregate(seconds=Sum("duration_seconds"))["seconds"] or 0.0
-        sound = f"{seconds / 60:.1f} minutes of sound" if stage is Stage.TRANSCRIPTION else "no sound"
+        durations = list(memories.values_list("duration_seconds", flat=True))
+        count = "1 memory" if len(durations) == 1 else f"{len(durations)} memories"
+        again = stage is Stage.TRANSCRIPTION
+        sound = workload.sound(durations) if again else "Nothing is transcribed again: the words are there."
         self.stderr.write(
-            f"{memories.count()} memories will be processed again from {stage.value}: {sound} to transcribe. "
-            "What people changed stays as it is. With the transcriber and analyzer of this machine it costs nothing."
+            f"{count} will be processed again from {stage.value}. {sound} "
+            f"What people changed stays as it is. {workload.price(durations, stage)}"
         )
+
+    def ask(self) -> None:
+        try:
+            answer = input("Go on? [y/N] ")
+        except EOFError:
+            raise CommandError("Nothing was done: say --yes where nobody can answer.") from None
+        if answer.strip().lower() not in ("y", "yes"):
+            raise CommandError("Nothing was done.")
 
     def reprocess(self, memories: QuerySet[Memory], stage: Stage) -> Report:
         report = Report(0, {})
@@ -93,3 +104,10 @@ class Command(ExampleCommand):
             except Memory.DoesNotExist:
                 report.refused[str(memory_id)] = "It was erased meanwhile."
         return report
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a day; use YYYY-MM-DD.") from None

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import BooleanOptionalAction
+from argparse import ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from memories import audio, exports, ports
+from memories import audio, exports, languages, ports
 from memories.errors import MemoriesError
 from memories.management.base import ExampleCommand
+from memories.models import DETAILS, Status
 from memories.transcription import CONTEXT
 from memories.transcripts import in_recording_time, join
 from memories.types import Progress, TranscriptResult
@@ -29,7 +30,9 @@ class Command(ExampleCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="A recording, or a folder of them.")
         parser.add_argument("--format", choices=sorted(exports.CONTENT_TYPES), default="txt")
-        parser.add_argument("--language", help="ISO 639-1, such as en or es; detected where it is not given.")
+        parser.add_argument(
+            "--language", type=_language, help="ISO 639-1, such as en or es; detected where it is not given."
+        )
         parser.add_argument(
             "--progress",
             action=BooleanOptionalAction,
@@ -50,11 +53,16 @@ class Command(ExampleCommand):
         for path in files:
             try:
                 transcript = self.transcribe(path, language, progress)
-            except (MemoriesError, OSError) as error:
+            except MemoriesError as error:
                 failed += 1
-                next_step = getattr(error, "next_step", "Check the path and your right to read it.")
-                self.stderr.write(f"{path}: {getattr(error, 'detail', error)} {next_step}")
+                self.stderr.write(f"{path}: {error.detail} {error.next_step}")
                 continue
+            except OSError as error:
+                failed += 1
+                self.stderr.write(f"{path}: {error.strerror or error}. Check the path and your right to read it.")
+                continue
+            if not transcript.text:
+                self.stderr.write(f"{path}: {DETAILS[Status.NO_SPEECH]}")
             if len(files) > 1 and format != "json":
                 self.stdout.write(f"--- {path}")
             self.stdout.write(exports.render(transcript, format, title=path.stem), ending="")
@@ -81,6 +89,12 @@ class Command(ExampleCommand):
                 result = transcriber.transcribe(clip, language=language, prompt=before, on_progress=_moves(bar, cut))
                 results.append(in_recording_time(result, clip))
         return join(results)
+
+
+def _language(text: str) -> str:
+    if text not in languages.ISO_639_1:
+        raise ArgumentTypeError(languages.UNKNOWN)
+    return text
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
