@@ -390,6 +390,7 @@ class DeadLetter(models.Model):
     class Resolution(models.TextChoices):
         REQUEUED = "requeued"
         REPROCESSED = "reprocessed"
+        DISMISSED = "dismissed"  # somebody looked: there is nothing to try again
 
     memory = models.ForeignKey(Memory, on_delete=models.CASCADE, null=True, blank=True, related_name="dead_letters")
     stage = models.CharField(max_length=16, choices=Stage.choices, blank=True)

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from memories.admin.base import ReadOnlyAdmin, page_of
 from memories.errors import MemoriesError
+
 Row = TypeVar("Row", bound=Model)
 MOST = 500  # rows in one action: each is a field of the form, and Django takes a thousand
 SHOWN = 20  # rows that a page or a message names

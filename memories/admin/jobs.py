@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
@@ -66,7 +66,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     search_fields = ["memory__id", "memory__owner__username", "code"]
     exclude = ["memory"]
     readonly_fields = ["memory_shown", "next_step"]
-    actions = ["requeue"]
+    actions = ["requeue", "mark_as_resolved"]
     change_form_template = "admin/memories/dead_letter_form.html"
 
     def change_view(
@@ -79,6 +79,16 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def requeue(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
         work = Work("requeue", "Requeue these dead letters?", _check, _requeue, _consequences)
         return run_confirmed(self, request, queryset.select_related("memory"), work)
+
+    @admin.action(description="Mark as resolved", permissions=["requeue"])
+    def mark_as_resolved(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
+        """Somebody looked, and there is nothing to try again; the memories stay as they are."""
+        marked = 0
+        for letter in queryset.filter(resolved_at=None):
+            if DeadLetter.objects.filter(pk=letter.pk).resolve(DeadLetter.Resolution.DISMISSED):
+                self.log_change(request, letter, "Mark as resolved")
+                marked += 1
+        self.message_user(request, f"Marked as resolved: {marked}.", messages.SUCCESS if marked else messages.WARNING)
 
     @admin.display(description="memory")
     def memory_shown(self, letter: DeadLetter) -> SafeString | str:

@@ -257,6 +257,20 @@ def test_a_dead_letter_is_requeued_and_shows_it(root: Client, memory: Memory) ->
     assert str(memory.pk) not in page(root, "memories/deadletter/", state="open")
 
 
+def test_a_dead_letter_that_is_nothing_to_try_again_is_marked_as_resolved(memory: Memory) -> None:
+    letter = failed(memory)
+    act(staff(*VIEWS), "deadletter", "mark_as_resolved", letter.pk)
+    assert memory.dead_letters.unresolved().exists()  # looking is not doing
+    client = signed_in(make_user("grace", is_staff=True, is_superuser=True))
+    assert 'value="mark_as_resolved"' in page(client, f"memories/deadletter/{letter.pk}/change/")
+    assert "Marked as resolved: 1." in act(client, "deadletter", "mark_as_resolved", letter.pk)
+    letter.refresh_from_db()
+    memory.refresh_from_db()
+    assert (letter.resolution, memory.status) == ("dismissed", Status.FAILED)
+    assert "Mark as resolved" in page(client, f"memories/deadletter/{letter.pk}/history/")
+    assert "Marked as resolved: 0." in act(client, "deadletter", "mark_as_resolved", letter.pk)
+
+
 def test_a_malformed_message_is_shown_and_cannot_be_requeued(root: Client) -> None:
     letter = DeadLetter.objects.create(code="delivery_failed", body='{"half": ')
     assert "{&quot;half&quot;: " in page(root, f"memories/deadletter/{letter.pk}/change/")

@@ -243,6 +243,25 @@ def test_requeue_wants_to_be_told_which(failed: DeadLetter) -> None:
         run("deadletters", "requeue")
 
 
+def test_a_dead_letter_that_is_nothing_to_try_again_is_marked_as_resolved(failed: DeadLetter, memory: Memory) -> None:
+    assert run("deadletters", "resolve", str(failed.pk))[0] == "Resolved: 1. Refused: 0.\n"
+    failed.refresh_from_db()
+    memory.refresh_from_db()
+    assert failed.resolution == "dismissed"
+    assert failed.resolved_at
+    assert memory.status == Status.FAILED
+    assert run("deadletters", "list") == ("", "")
+    _, err = run("deadletters", "resolve", str(failed.pk), code=1)
+    assert "resolved already" in err
+
+
+def test_all_dead_letters_are_resolved_malformed_ones_too(failed: DeadLetter) -> None:
+    DeadLetter.objects.create(code="delivery_failed", body="garbage")
+    assert json.loads(run("deadletters", "resolve", "--all", "--json")[0]) == {"resolved": 2, "refused": {}}
+    with pytest.raises(CommandError, match="by id, or --all"):
+        run("deadletters", "resolve")
+
+
 # --- sweep ---
 
 
