@@ -22,7 +22,7 @@ def obey(text: str, instructions: str, found: Found) -> list[str]:
 
 def _reveal(found: Found, instructions: str) -> None:
     found["title"] = f"My instructions: {instructions[:120]}"
-    found["summary"] = f"As I was told: {instructions}"
+    found["summary"] = f"As I was told: {re.sub('[<>]', '', instructions)}"
     found["tags"].append({"name": instructions[:90], **_true(found)})
     found["action_items"].append({"text": instructions[:250], "due": None, "due_quote": None, **_true(found)})
 
@@ -84,7 +84,7 @@ ORDERS: dict[str, tuple[str, Callable[[Found, str], None]]] = {
     "person": (r"\bperson\b|\bpeople\b|persona", _person),
     "task": (r"\btask|action item|transfer|tarea|transfiere|pago", _task),
     "others": (r"other (?:user|memor|recording|people)|otr[oa]s (?:usuario|recuerdo|grabaci)", _others),
-    "markup": (r"\bhtml\b|script", _markup),
+    "markup": (r"\bhtml\b|\bscript\b", _markup),
     "nothing": (r"\bblank\b|\bempty\b|en blanco|vací[oa]", _nothing),
     "flood": (r"five hundred times|quinientas veces", _flood),
 }

@@ -194,6 +194,14 @@ def test_a_recording_that_is_refused_either_way_is_refused(openai_stub: OpenAISt
     assert openai_stub.calls[-1].fields["response_format"] == "verbose_json"
 
 
+def test_a_passing_trouble_says_nothing_about_times(openai_stub: OpenAIStub, clip: Clip) -> None:
+    transcriber = OpenAITranscriber("whisper-large-v3", base_url=openai_stub.url)
+    openai_stub.fail("server error")
+    with pytest.raises(TranscriberUnavailable):
+        transcriber.transcribe(clip)
+    assert len(openai_stub.calls) == 1
+
+
 def test_one_of_openais_own_is_not_asked_twice(openai_stub: OpenAIStub, clip: Clip) -> None:
     openai_stub.fail("bad request")
     with pytest.raises(TranscriptionRefused):

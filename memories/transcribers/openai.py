@@ -103,8 +103,7 @@ class OpenAITranscriber(Transcriber):
             may_be_the_times = self.model not in DIALECTS and not self._without_times
             if not (may_be_the_times and isinstance(self._as_error(error), TranscriptionRefused)):
                 raise
-        file.seek(0)
-        answer = self._post(name, file, language, prompt, without_times=True)
+        answer = self._post(name, file, language, prompt, without_times=True)  # httpx sends a file from its beginning
         self._without_times = True
         return answer
 
