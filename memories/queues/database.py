@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from memories.models import Memory, MemoryQuerySet
@@ -46,9 +47,9 @@ class DatabaseQueue(Queue):
             if connection.features.has_select_for_update_skip_locked:
                 rows = rows.select_for_update(skip_locked=True, of=("self",))
             # On SQLite the transaction is IMMEDIATE: nobody else writes between the look and the UPDATE.
-            first = (
-                rows.order_by(F("next_attempt_at").asc(nulls_first=True), "created_at").values("pk", "attempts").first()
-            )
+            # Whoever has waited longest goes first: a retry since it is due, all else since it came.
+            waiting_since = Coalesce("next_attempt_at", "created_at")
+            first = rows.order_by(waiting_since, "created_at").values("pk", "attempts").first()
             if first is None:
                 return None
             Memory.objects.filter(pk=first["pk"]).update(hidden_until=hidden_until)

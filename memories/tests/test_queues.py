@@ -136,6 +136,15 @@ def test_the_oldest_comes_first(owner: User) -> None:
     assert [received(queue).memory_id for _ in range(2)] == [early.pk, late.pk]
 
 
+def test_a_retry_whose_time_has_come_goes_before_what_came_later(owner: User) -> None:
+    queue, now = DatabaseQueue(), timezone.now()
+    fresh = Memory.objects.create(owner=owner, created_at=now - timedelta(minutes=1))
+    created, due = now - timedelta(hours=1), now - timedelta(minutes=2)
+    retried = Memory.objects.create(owner=owner, created_at=created, next_attempt_at=due)
+    waiting = Memory.objects.create(owner=owner, created_at=now - timedelta(minutes=3))
+    assert [received(queue).memory_id for _ in range(3)] == [waiting.pk, retried.pk, fresh.pk]
+
+
 def test_a_memory_whose_worker_died_is_delivered_as_soon_as_its_lease_ends(memory: Memory) -> None:
     queue = DatabaseQueue(visibility=3600)
     leases.claim(received(queue).memory_id, worker="dies")
