@@ -302,9 +302,6 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
         "faster_whisper": {"level": "WARNING"},  # several lines for each clip
-        # On DEBUG they write down what they send: the words of a recording.
-        "openai": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "httpcore2": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},  # a line for each call to OpenAI says nothing new
     },
 }

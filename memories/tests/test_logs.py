@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from memories import logs
+from memories.analyzers.openai import OpenAIAnalyzer
 from memories.errors import TranscriberUnavailable
 from memories.models import Status
 from memories.processing import process_memory
 from memories.tests.factories import make_memory
 from memories.tests.fakes import FakeTranscriber
+from memories.tests.openai_stub import OpenAIStub
 from memories.tests.speech import wav
+from memories.types import TranscriptResult
 
 
 def written(formatter: str, message: str) -> str:
@@ -61,3 +65,13 @@ def test_no_line_of_a_whole_run_holds_what_was_said(
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith("django.db")]
     assert ours
     assert not [line for line in ours if "ylophone" in line]
+
+
+def test_what_is_sent_to_a_language_model_is_not_logged_on_debug_either(
+    openai_stub: OpenAIStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    said = TranscriptResult("Xylophone secrets.", "en", (), "fake")
+    OpenAIAnalyzer(base_url=openai_stub.url).analyze(said, recorded_at=timezone.now())
+    assert len(openai_stub.calls) == 1
+    assert "ylophone" not in caplog.text

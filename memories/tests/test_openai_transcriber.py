@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 import pytest
 
 from memories.errors import Interrupted, TranscriberUnavailable, TranscriptionRefused
+from memories.openai_api import MINUTE_PRICES
 from memories.tests.openai_stub import Fault, OpenAIStub
 from memories.transcribers.languages import code
-from memories.transcribers.openai import OpenAITranscriber
+from memories.transcribers.openai import DIALECTS, OpenAITranscriber
 from memories.types import Clip, Segment, TranscriptResult
+
+DOCS = Path(__file__).parents[2] / "docs/operations.md"
 
 
 @pytest.fixture
@@ -247,6 +251,14 @@ def test_limits_are_those_of_the_model() -> None:
     assert not OpenAITranscriber("gpt-transcribe").limits.take("m4a", 1, 601.0)
     assert not OpenAITranscriber("gpt-4o-transcribe").limits.take("m4a", 1, 301.0)
     assert not OpenAITranscriber("gpt-transcribe").limits.take("mp4", 1, 1.0)
+
+
+def test_the_table_of_models_in_the_docs_is_true() -> None:
+    rows = re.findall(r"^\| `([\w.-]+)`.*?\| (\d+) min \| ([\d.]+) \|$", DOCS.read_text(), re.MULTILINE)
+    assert {model for model, _, _ in rows} == DIALECTS.keys() == MINUTE_PRICES.keys()
+    for model, minutes, price in rows:
+        assert DIALECTS[model].max_seconds == 60 * int(minutes)
+        assert MINUTE_PRICES[model] == Decimal(price)
 
 
 def test_it_says_what_is_missing_and_what_closes() -> None:
