@@ -41,7 +41,6 @@ class MemoriesError(Exception):
 class AudioError(MemoriesError):
     """The recording itself is the trouble: no second try will change it."""
 
-    code = "audio_error"
     permanent = True
 
 
@@ -97,8 +96,13 @@ class AudioExpired(AudioError):
 
 
 class RequestError(MemoriesError):
-    code = "bad_request"
     permanent = True
+
+
+class BadCredentials(RequestError):
+    code = "bad_credentials"
+    detail = "There is no user of this name with this password."
+    next_step = "Check the user name and the password."
 
 
 class BodyTooLarge(RequestError):
@@ -135,6 +139,16 @@ class StaleVersion(RequestError):
     code = "stale_version"
     detail = "The memory has changed since you read it."
     next_step = "Read it again, and repeat your change on what it is now."
+
+
+class RangeNotSatisfiable(RequestError):
+    code = "range_not_satisfiable"
+    detail = "The recording ends before the range begins."
+    next_step = "Ask for a range within the length that Content-Range names, or for the whole."
+
+    def __init__(self, detail: str | None = None, *, length: int = 0) -> None:
+        super().__init__(detail)
+        self.length = length  # of the whole, in bytes
 
 
 class BadCursor(RequestError):
@@ -253,13 +267,9 @@ class AnalysisRefused(MemoriesError):
 class Waiting(MemoriesError):
     """The memory can do nothing about it, and waits at the cost of no attempt."""
 
-    code = "waiting"
-
 
 class PaidWorkStopped(Waiting):
     """The provider turns all of our calls down: paid work stops for everybody until one of them works again."""
-
-    code = "paid_work_stopped"
 
 
 class KeyRefused(PaidWorkStopped):
@@ -283,7 +293,9 @@ class ModelGone(PaidWorkStopped):
 class BudgetSpent(Waiting):
     code = "budget_spent"
     detail = "The daily budget for paid work is spent."
-    next_step = "It goes on after midnight UTC. Operators: raise MEMORIES_DAILY_BUDGET_USD to go on sooner."
+    next_step = (
+        "It goes on after midnight UTC. Operators: raise MEMORIES_DAILY_BUDGET_USD, then reprocess it to go on sooner."
+    )
 
 
 class BudgetTooSmall(MemoriesError):
@@ -327,8 +339,9 @@ def _tree(cls: type[MemoriesError]) -> Iterator[type[MemoriesError]]:
         yield from _tree(child)
 
 
-BY_CODE: dict[str, type[MemoriesError]] = {cls.code: cls for cls in _tree(MemoriesError)}
-"""Each stable code and its class: a row stores the code, people are shown the class's next step."""
+BY_CODE: dict[str, type[MemoriesError]] = {cls.code: cls for cls in _tree(MemoriesError) if "code" in vars(cls)}
+"""Each stable code and its class; a class without a code of its own is only a root. A row stores the code, people are
+shown the class's next step."""
 
 
 def next_step(code: str) -> str:

@@ -63,7 +63,7 @@ def announce_erased(memory: Memory) -> None:
 def _announce(memory_id: uuid.UUID) -> None:
     memory = Memory.objects.filter(pk=memory_id).only("owner_id", "status", "progress", "version").first()
     if memory:
-        fields = {"status": memory.status, "progress": memory.progress, "version": memory.version}
+        fields = {"status": memory.status, "progress": memory.percent, "version": memory.version}
         announcer.send(memory.owner_id, CHANGED, {"id": str(memory.pk), **fields})
 
 

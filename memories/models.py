@@ -64,6 +64,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 RUNNING = frozenset({Status.TRANSCRIBING, Status.ANALYZING})
 UNFINISHED = RUNNING | {Status.QUEUED}
 FINISHED = frozenset(Status) - UNFINISHED
+DONE = FINISHED - {Status.FAILED}
 WORKING: dict[Stage, Status] = {Stage.TRANSCRIPTION: Status.TRANSCRIBING, Stage.ANALYSIS: Status.ANALYZING}
 GIVEN_UP: dict[Stage, Status] = {Stage.TRANSCRIPTION: Status.FAILED, Stage.ANALYSIS: Status.TRANSCRIBED}
 
@@ -179,6 +180,11 @@ class Memory(models.Model):
     def recorded_locally(self) -> datetime:
         """When it was recorded, by the clock of that place."""
         return self.recorded_at.astimezone(tz(timedelta(minutes=self.recorded_offset)))
+
+    @property
+    def percent(self) -> int:
+        """Of the stage at work; all of it once there is nothing more to come."""
+        return 100 if self.status in DONE else self.progress
 
     @property
     def status_detail(self) -> str:

@@ -22,7 +22,7 @@ from memories.admin.confirm import Work, reason_of, run_confirmed
 from memories.admin.erasing import ErasingAdmin, erase_memory
 from memories.admin.inlines import AttemptInline, DeadLetterInline
 from memories.delivery.media import audio_response
-from memories.errors import MemoriesError
+from memories.errors import MemoriesError, RangeNotSatisfiable
 from memories.models import Attempt, DeadLetter, Memory, Stage, Tag, Transcript
 
 VIEW_CONTENT = "memories.view_content"
@@ -73,12 +73,12 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
     job_fields = [
         "id",
         "owner",
-        ("status", "stage", "progress"),
+        ("status", "stage", "percent"),
         "status_detail",
         ("error_code", "error_detail", "next_step"),
         ("attempts", "next_attempt_at", "enqueued_at", "lease_expires_at"),
         ("recorded_at", "created_at", "updated_at"),
-        ("language", "analysis_model", "findings_dropped"),
+        ("language_shown", "analysis_model", "findings_dropped"),
         "records",
     ]
     recording_fields = [
@@ -98,8 +98,10 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         "edited_fields",
     ]
     readonly_fields = [
+        "percent",
         "status_detail",
         "next_step",
+        "language_shown",
         "records",
         "expires",
         "tags_shown",
@@ -147,6 +149,8 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         memory = get_object_or_404(Memory, pk=pk)
         try:
             response = audio_response(request, memory, download=False)
+        except RangeNotSatisfiable as error:
+            return HttpResponse(status=416, headers={"Content-Range": f"bytes */{error.length}"})
         except MemoriesError as error:
             return HttpResponse(reason_of(error), status=404 if error.permanent else 503, content_type="text/plain")
         audit.info("%s listened to %s", request.user.pk, memory.pk)
@@ -204,6 +208,12 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         query = f"?memory__id__exact={memory.pk}"
         links = ((reverse(f"admin:memories_{name}_changelist"), query, label) for name, label in lists)
         return format_html_join(" · ", '<a href="{}{}">{}</a>', links)
+
+    @admin.display(description="language")
+    def language_shown(self, memory: Memory) -> str:
+        """As the API shows it: what the person says it is, else what was detected."""
+        detected = Transcript.objects.filter(memory=memory).values_list("language", flat=True).first()
+        return memory.language or detected or ""
 
     @admin.display(description="audio expires")
     def expires(self, memory: Memory) -> str:

@@ -37,6 +37,7 @@ _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}")
 _NOTHING_YET: dict[str, Any] = {
     "status": "QUEUED",
     "status_detail": "Waiting for a worker.",
+    "progress": 0,
     "duration_seconds": None,
     "language": None,
     "title": "",

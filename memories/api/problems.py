@@ -64,11 +64,12 @@ STATUSES: dict[type[errors.MemoriesError], int] = {
     errors.TooCostly: 413,
     errors.AudioMissing: 404,
     errors.AudioExpired: 410,
-    errors.AudioError: 415,
+    errors.BadCredentials: 401,
     errors.IdempotencyConflict: 409,
     errors.QuotaExceeded: 403,  # not 507: clients try a 5xx again by themselves, and only the person can help this
     errors.TooManyUploads: 429,
     errors.StaleVersion: 412,
+    errors.RangeNotSatisfiable: 416,
     errors.BadCursor: 400,
     errors.UnknownSegment: 400,
     errors.TranscriptNotReady: 409,
@@ -79,7 +80,6 @@ STATUSES: dict[type[errors.MemoriesError], int] = {
     errors.UploadExpired: 410,
     errors.LengthRequired: 411,
     errors.BodyTooLarge: 413,
-    errors.RequestError: 400,
     errors.StorageFull: 507,
     errors.StorageUnavailable: 503,
     errors.DatabaseUnavailable: 503,
@@ -105,8 +105,8 @@ PROBLEMS: dict[type[Exception], Problem] = {
     exceptions.AuthenticationFailed: Problem(
         401,
         "authentication_failed",
-        "The user name and password, or the token, are not valid.",
-        "Log in again with POST /api/v1/auth/token; the token may have expired or been revoked.",
+        "The token is not valid: it is unknown, has expired or was revoked.",
+        "Log in again with POST /api/v1/auth/token.",
     ),
     exceptions.PermissionDenied: Problem(
         403,
@@ -209,6 +209,8 @@ def _headers(problem: Problem, exc: Exception | None) -> dict[str, str]:
         headers["Retry-After"] = str(math.ceil(wait or RETRY_AFTER))
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(exc, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{exc.length}"
     return headers
 
 

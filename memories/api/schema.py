@@ -28,7 +28,7 @@ MEMORY: dict[str, Any] = {
     "id": _ID,
     "status": "READY",
     "status_detail": "Done.",
-    "progress": 0,
+    "progress": 100,
     "title": "Garden plans",
     "summary": "Maria wants to plant roses; call her on Tuesday.",
     "tags": [{"name": "garden", "evidence": {"segment_ids": [0], "quote": "the garden"}}],
@@ -80,7 +80,7 @@ MATCH = {"text": "Call Maria next Tuesday about the roses.", "highlights": [[34,
 _READY = OpenApiExample("A finished memory", {**MEMORY, "transcript": TRANSCRIPT}, response_only=True)
 _QUEUED = OpenApiExample(
     "Back in the queue",
-    {**MEMORY, "status": "QUEUED", "status_detail": "Waiting for a worker.", "transcript": TRANSCRIPT},
+    {**MEMORY, "status": "QUEUED", "status_detail": "Waiting for a worker.", "progress": 0, "transcript": TRANSCRIPT},
     response_only=True,
 )
 _PAGE = OpenApiExample(
@@ -162,8 +162,14 @@ MEMORIES = {
             (206, "audio/*"): OpenApiResponse(OpenApiTypes.BINARY, description="The part that `Range` names."),
             302: OpenApiResponse(description="The recording lies elsewhere: follow the signed `Location`."),
             304: OpenApiResponse(description="It is what `If-None-Match` names."),
-            416: OpenApiResponse(description="The recording is shorter; `Content-Range` says how long it is."),
-            **responses(ValidationError, NotFound, errors.AudioExpired, errors.AudioMissing, errors.StorageUnavailable),
+            **responses(
+                ValidationError,
+                NotFound,
+                errors.AudioExpired,
+                errors.AudioMissing,
+                errors.RangeNotSatisfiable,
+                errors.StorageUnavailable,
+            ),
         },
     ),
     "transcript": extend_schema(

@@ -109,7 +109,9 @@ class MemoryBriefSerializer(serializers.Serializer[Memory]):
     id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=Status.values)
     status_detail = serializers.CharField(help_text="One sentence for people.")
-    progress = serializers.IntegerField(help_text="Percent of the stage at work.")
+    progress = serializers.IntegerField(
+        source="percent", help_text="Percent of the stage at work; 100 in READY, TRANSCRIBED and NO_SPEECH."
+    )
     title = serializers.CharField()
     summary = serializers.CharField()
     tags = serializers.SerializerMethodField()
@@ -212,6 +214,19 @@ def _with_evidence(stored: dict[str, Any]) -> dict[str, Any]:
 # --- taken ---------------------------------------------------------------------------------------------------------
 
 
+class MomentField(serializers.DateTimeField):
+    """A moment in an address, where a plus sign that is not escaped arrives as a space."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        try:
+            return super().to_internal_value(value)
+        except serializers.ValidationError as error:
+            if " " not in str(value):
+                raise
+            message = "There is a space where a + may have been: write + as %2B in an address."
+            raise serializers.ValidationError(message, code="space") from error
+
+
 class TimelineQuery(StrictSerializer):
     """The parameters of `GET memories`."""
 
@@ -226,8 +241,8 @@ class TimelineQuery(StrictSerializer):
     tag = serializers.CharField(required=False, help_text="The whole name; case does not matter.")
     person = serializers.CharField(required=False)
     place = serializers.CharField(required=False)
-    recorded_after = serializers.DateTimeField(required=False, help_text="This moment or later.")
-    recorded_before = serializers.DateTimeField(required=False, help_text="Earlier than this moment.")
+    recorded_after = MomentField(required=False, help_text="This moment or later; a date alone is its midnight (UTC).")
+    recorded_before = MomentField(required=False, help_text="Earlier than this moment.")
     limit = serializers.IntegerField(required=False, default=20, min_value=1, max_value=100)
     cursor = serializers.CharField(required=False, help_text="From `next` of the page before.")
 

@@ -10,7 +10,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, ParseError, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +21,7 @@ from memories.api import problems
 from memories.api.authentication import BearerAuthentication
 from memories.api.serializers import StrictSerializer
 from memories.api.throttles import LOGIN_THROTTLES
+from memories.errors import BadCredentials
 from memories.models import DeviceToken
 
 
@@ -77,7 +78,7 @@ class TokenView(APIView):
         ],
         responses={
             201: TokenSerializer,
-            **problems.responses(ParseError, ValidationError, UnsupportedMediaType, AuthenticationFailed),
+            **problems.responses(ParseError, ValidationError, UnsupportedMediaType, BadCredentials),
         },
     )
     def post(self, request: Request) -> Response:
@@ -87,7 +88,7 @@ class TokenView(APIView):
         login = body.validated_data
         user = authenticate(request._request, username=login["username"], password=login["password"])
         if user is None:
-            raise AuthenticationFailed
+            raise BadCredentials
         token, secret = DeviceToken.objects.create(user=user, device=login["device"])
         shown = TokenSerializer({"token": secret, "expires_at": token.expiry})
         return Response(shown.data, status=201, headers={"Cache-Control": "no-store"})

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+
+from memories.errors import RangeNotSatisfiable
 
 BLOCK = 64 * 1024
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
 def respond(request: HttpRequest, file: IO[bytes], *, size: int, content_type: str, etag: str) -> HttpResponseBase:
-    """The part that `Range` asks for, or all of it. Takes over the file and closes it."""
+    """The part that `Range` asks for, or all of it. Takes over the file and closes it. Raises RangeNotSatisfiable."""
     headers = {"ETag": etag, "Accept-Ranges": "bytes"}
     part = _asked_for(request, size, etag)
     if part is None:
@@ -23,7 +25,7 @@ def respond(request: HttpRequest, file: IO[bytes], *, size: int, content_type: s
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
     else:
         file.close()
-        return HttpResponse(status=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+        raise RangeNotSatisfiable(length=size)
     headers["Content-Length"] = str(len(part))
     file.seek(part.start)
     blocks = _Blocks(file, len(part))

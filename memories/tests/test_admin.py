@@ -15,7 +15,7 @@ from django.test import Client
 
 from memories import leases, uploads
 from memories.errors import NotAudio
-from memories.models import Attempt, DeadLetter, DeviceToken, Memory, Stage, Status, Upload
+from memories.models import Attempt, DeadLetter, DeviceToken, Memory, Stage, Status, Transcript, Upload
 from memories.tests.factories import make_memory, make_user
 from memories.tests.speech import wav
 
@@ -129,6 +129,18 @@ def test_the_page_of_a_memory_tells_the_job_and_its_attempts(memory: Memory) -> 
         assert expected in text
 
 
+def test_the_page_of_a_memory_tells_the_language_that_was_detected(memory: Memory) -> None:
+    shown = re.compile(r"Language:</label>\s*<div class=\"readonly\">(\w*)</div>")
+    Transcript.objects.filter(memory=memory).update(language="pt")
+    assert shown.findall(page(staff(*VIEWS), f"memories/memory/{memory.pk}/change/")) == ["pt"]
+    Memory.objects.update(language="gl")
+    assert shown.findall(page(staff(*VIEWS), f"memories/memory/{memory.pk}/change/")) == ["gl"]
+
+
+def test_a_finished_memory_is_done_to_the_last_percent(memory: Memory) -> None:
+    assert "100" in page(staff(*VIEWS), f"memories/memory/{memory.pk}/change/")
+
+
 @pytest.mark.parametrize("path", ["memories/memory/", "memories/memory/{pk}/change/", "memories/memory/{pk}/history/"])
 def test_content_is_hidden_from_staff_without_its_permission(path: str, memory: Memory) -> None:
     text = page(staff(*VIEWS, "change_memory", "delete_memory"), path.format(pk=memory.pk))
@@ -170,6 +182,8 @@ def test_sound_is_for_those_who_may_hear_it(memory: Memory, caplog: pytest.LogCa
     assert f"listened to {memory.pk}" in caplog.text
     part = staff(*VIEWS, "view_content").get(f"/admin/{path}", headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.getvalue()) == (206, b"RIFF")
+    beyond = staff(*VIEWS, "view_content").get(f"/admin/{path}", headers={"Range": "bytes=999999-"})
+    assert (beyond.status_code, beyond["Content-Range"]) == (416, f"bytes */{len(wav((1.0, True)))}")
     memory.audio.storage.delete(str(memory.audio))
     page(staff(*VIEWS, "view_content"), path, 404)
 

@@ -50,6 +50,15 @@ def test_a_title_is_one_line(api: APIClient, owner: User) -> None:
     assert patch(api, make_memory(owner), {"title": "Two\nlines\t and more"}).json()["title"] == "Two lines and more"
 
 
+def test_an_empty_text_takes_the_words_of_a_segment_out_and_what_rests_on_them(api: APIClient, owner: User) -> None:
+    memory = make_memory(
+        owner, title="Maria", transcript=make_segments("Call Maria.", "In Lisbon."), people=["Maria"],
+    )  # fmt: skip
+    memory.taggings.update(evidence={"segment_ids": [0], "quote": "Maria"})
+    shown = patch(api, memory, words((0, ""))).json()
+    assert (shown["transcript"]["text"], shown["people"], shown["title"]) == ("In Lisbon.", [], "Maria")
+
+
 def test_tags_are_replaced_and_people_stay(api: APIClient, owner: User) -> None:
     memory = make_memory(owner, tags=["old"], people=["Ada"])
     shown = patch(api, memory, {"tags": ["New", "new ", "second"]}).json()

@@ -79,6 +79,14 @@ def test_a_memory_in_the_works_has_no_transcript_yet(api: APIClient, owner: User
     assert (shown["progress"], shown["tags"], shown["action_items"]) == (40, [], [])
 
 
+@pytest.mark.parametrize(
+    ("status", "percent"),
+    [(Status.READY, 100), (Status.TRANSCRIBED, 100), (Status.NO_SPEECH, 100), (Status.FAILED, 0), (Status.QUEUED, 0)],
+)
+def test_what_is_done_is_done_to_the_last_percent(api: APIClient, owner: User, status: Status, percent: int) -> None:
+    assert api.get(url(make_memory(owner, status=status))).json()["progress"] == percent
+
+
 def test_a_failure_says_what_to_do_next(api: APIClient, owner: User) -> None:
     memory = make_memory(owner, status=Status.FAILED, error_code="no_sound", error_detail="It holds no sound.")
     error = api.get(url(memory)).json()["error"]
@@ -146,6 +154,12 @@ def test_a_misspelt_parameter_is_refused_by_its_name(api: APIClient, owner: User
         assert "limits" in answer.content.decode()
 
 
+def test_a_plus_that_an_address_made_a_space_is_explained(api: APIClient) -> None:
+    answer = api.get("/api/v1/memories?recorded_after=2026-01-01T00:00:00+02:00")
+    assert answer.status_code == 400
+    assert "write + as %2B" in answer.json()["errors"]["recorded_after"][0]
+
+
 # --- versions ------------------------------------------------------------------------------------------------------
 
 
@@ -160,9 +174,9 @@ def test_the_same_version_is_not_sent_again(api: APIClient, owner: User) -> None
 def test_a_new_version_is_sent(api: APIClient, owner: User) -> None:
     memory = make_memory(owner)
     etag = api.get(url(memory)).headers["ETag"]
-    Memory.objects.filter(pk=memory.pk).touch(progress=10)
+    Memory.objects.filter(pk=memory.pk).touch(title="New")
     answer = api.get(url(memory), HTTP_IF_NONE_MATCH=etag)
-    assert (answer.status_code, answer.json()["progress"]) == (200, 10)
+    assert (answer.status_code, answer.json()["title"]) == (200, "New")
 
 
 def test_a_not_modified_is_for_the_owner_only(api: APIClient) -> None:
@@ -234,6 +248,8 @@ def test_filters_work_over_http(api: APIClient, owner: User) -> None:
     assert ids("status=FAILED&limit=1") == [str(memory.pk)]
     assert len(ids("status=FAILED&status=QUEUED")) == 2
     assert len(ids("recorded_after=2001-01-01T00:00:00Z")) == 3
+    assert len(ids("recorded_after=2001-01-01T02:00:00%2B02:00")) == 3
+    assert len(ids("recorded_after=2001-01-01")) == 3
     assert ids("recorded_before=2001-01-01T00:00:00Z") == []
 
 

@@ -12,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.test import APIClient
 
+from memories.api.problems import PROBLEMS
 from memories.models import DeviceToken
 from memories.tests.factories import make_client, make_user
 
@@ -70,6 +72,8 @@ def test_an_unknown_name_a_wrong_password_and_an_inactive_user_get_the_same_answ
     make_user("gone", is_active=False)
     answers = [log_in("nobody", "x"), log_in("ada", "x"), log_in("gone", "a password")]
     assert [response.status_code for response in answers] == [401, 401, 401]
+    assert answers[0].json()["code"] == "bad_credentials"
+    assert answers[0].json()["next_step"] == "Check the user name and the password."
     assert len({response.content for response in answers}) == 1
 
 
@@ -126,6 +130,10 @@ def test_garbage_for_a_token_is_refused_and_breaks_nothing(authorization: str) -
     client.credentials(HTTP_AUTHORIZATION=authorization)
     response = client.get("/api/v1/memories")
     assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
+    problem = response.json()
+    if problem["code"] != "not_authenticated":  # it is no bearer token at all
+        assert problem["code"] == "authentication_failed"
+        assert problem["detail"] == PROBLEMS[AuthenticationFailed].detail
 
 
 def test_a_token_is_known_by_one_query(owner: User, django_assert_num_queries: Any) -> None:

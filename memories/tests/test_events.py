@@ -355,7 +355,7 @@ def test_the_call_is_a_stream_of_events(api: APIClient, owner: User, redis: Redi
     text = answer.getvalue().decode()
     assert text.startswith("retry: 3000\n\nid: ")
     assert "event: reset\ndata: {}\n\n" in text
-    assert f'event: memory\ndata: {{"id": "{memory.pk}", "status": "READY", "progress": 0, "version": 1}}\n\n' in text
+    assert f'event: memory\ndata: {{"id": "{memory.pk}", "status": "READY", "progress": 100, "version": 1}}\n\n' in text
 
 
 def test_a_stream_ends_in_time_and_a_revoked_token_gets_no_other(

@@ -32,8 +32,6 @@ OF_JOBS = {
     errors.DeliveryFailed,
     errors.LeaseLost,
     errors.Interrupted,
-    errors.Waiting,
-    errors.PaidWorkStopped,
     errors.KeyRefused,
     errors.AccountSpent,
     errors.ModelGone,
@@ -54,6 +52,12 @@ def body(response: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("cls", errors.BY_CODE.values())
 def test_each_error_is_in_the_table_or_never_reaches_a_client(cls: type[errors.MemoriesError]) -> None:
     assert (cls in problems.STATUSES) != (cls in OF_JOBS or cls is errors.MemoriesError)
+
+
+def test_only_the_roots_of_the_tree_are_without_a_code_of_their_own() -> None:
+    assert {cls for cls in errors.BY_CODE.values() if cls.__subclasses__()} == {errors.MemoriesError}
+    leaves = {cls for cls in errors._tree(errors.MemoriesError) if not cls.__subclasses__()}
+    assert leaves == {*errors.BY_CODE.values()} - {errors.MemoriesError}
 
 
 @pytest.mark.parametrize("cls", problems.STATUSES)
