@@ -23,7 +23,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from memories import allowance, doorbell, events, uploads
+from memories import allowance, doorbell, events, search, uploads
 from memories import audio as sound
 from memories.errors import (
     AudioError,
@@ -208,6 +208,8 @@ def _write_row(memory: Memory, upload: Upload | None = None) -> Accepted:
     try:
         with transaction.atomic():
             memory.save(force_insert=True)
+            if memory.title:  # all there is to find it by, until it is transcribed
+                search.index(memory)
             if upload and not _closed(upload, memory):
                 raise UploadExpired
             events.announce(memory.pk)

@@ -26,7 +26,7 @@ from rest_framework.viewsets import GenericViewSet
 from memories import capture, errors, languages
 from memories.api import problems
 from memories.api.schema import MEMORY
-from memories.api.serializers import MemorySerializer, StrictSerializer
+from memories.api.serializers import MemorySerializer, StrictSerializer, TitleField
 from memories.api.uploadhandlers import RecordingParser, RecordingUpload
 from memories.models import Memory, Upload
 
@@ -87,7 +87,7 @@ class _Said(StrictSerializer):
 
     recorded_at = RecordedAtField(required=False, help_text="RFC 3339 with a zone; the time of arrival if left out.")
     language = serializers.CharField(required=False, help_text="ISO 639-1, such as en or es; detected if left out.")
-    title = serializers.CharField(max_length=200, required=False, allow_blank=True, help_text="Found if left out.")
+    title = TitleField(required=False, help_text="Found if left out.")
 
     def validate_language(self, value: str) -> str:
         if value not in languages.ISO_639_1:

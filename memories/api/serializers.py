@@ -24,6 +24,16 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class TitleField(serializers.CharField):
+    """One line of 200 characters; may be empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, allow_blank=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        return " ".join(super().to_internal_value(data).split())
+
+
 # --- shown ---------------------------------------------------------------------------------------------------------
 
 
@@ -276,13 +286,10 @@ class TranscriptEdit(StrictSerializer):
 
 
 class MemoryEdit(StrictSerializer):
-    title = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    title = TitleField(required=False)
     summary = serializers.CharField(max_length=10_000, allow_blank=True, required=False)
     tags = serializers.ListField(child=serializers.CharField(max_length=100), max_length=100, required=False)
     transcript = TranscriptEdit(required=False)
-
-    def validate_title(self, value: str) -> str:
-        return " ".join(value.split())  # one line
 
 
 class ReprocessRequest(StrictSerializer):

@@ -123,6 +123,10 @@ def test_the_bytes_are_hashed_as_they_come(api: APIClient) -> None:
     assert Memory.objects.get().audio_sha256 == hashlib.sha256(SOUND).hexdigest()
 
 
+def test_a_title_is_one_line(api: APIClient) -> None:
+    assert send(api, title="Two\nlines\t and more\r\n").json()["title"] == "Two lines and more"
+
+
 def test_an_upload_costs_few_queries(api: APIClient, django_assert_max_num_queries: Any) -> None:
     send(api)
     with django_assert_max_num_queries(10):

@@ -18,7 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from memories import capture, housekeeping, ports
+from memories import capture, housekeeping, leases, ports, recall
 from memories.capture import Accepted, harmless_filename
 from memories.errors import (
     DatabaseUnavailable,
@@ -40,6 +40,10 @@ from memories.tests.speech import wav
 pytestmark = pytest.mark.django_db(transaction=True)  # the ring follows the commit
 
 SOUND = wav((0.2, True))
+
+
+def found(owner: User, query: str) -> list[Memory]:
+    return list(recall.timeline(owner, recall.Filters(q=query)))
 
 
 class FullStorage(DurableFileSystemStorage):
@@ -110,6 +114,16 @@ def test_a_recording_is_kept_as_it_came_and_waits_for_a_worker(owner: User) -> N
     assert memory.audio_content_type.startswith("audio/")  # by content: the client said text/plain
     assert before <= memory.recorded_at == memory.created_at
     assert (memory.title, memory.language, memory.edited_fields) == ("", "", [])
+
+
+def test_a_recording_is_found_by_its_title_before_it_is_transcribed_and_when_that_fails(owner: User) -> None:
+    memory = accept(owner, title="The lighthouse").memory
+    accept(owner, content=SOUND + SOUND)
+    assert found(owner, "lighthouse") == [memory]
+    run = leases.claim(memory.pk, worker="w").run
+    assert run
+    run.give_up(NotAudio())
+    assert found(owner, "lighthouse") == [memory]
 
 
 def test_the_key_of_the_object_holds_nothing_that_the_person_wrote(owner: User) -> None:
