@@ -16,7 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from memories import ports
+from memories import migrated, ports
+from memories.errors import MemoriesError
 
 if TYPE_CHECKING:
     from memories.storage.s3 import PrivateS3Storage
@@ -69,6 +70,7 @@ class ReadyView(_Open):
 def _database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+    migrated.check()
 
 
 def _storage() -> None:
@@ -92,6 +94,7 @@ def _state(name: str, reach: Callable[[], None]) -> str:
     try:
         reach()
     except Exception as error:  # whatever it is, the answer is that it failed
-        logger.warning("Not ready: %s failed with %s", name, type(error).__name__)
+        reason = error.detail if isinstance(error, MemoriesError) else type(error).__name__
+        logger.warning("Not ready: %s failed with %s", name, reason)
         return "failed"
     return "ok"

@@ -12,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
-from memories import leases
+from memories import leases, migrated
 from memories.errors import NotAudio
 from memories.management.commands import run_worker
 from memories.models import DeadLetter, Memory, Stage, Status, Transcript
@@ -88,6 +90,13 @@ def test_sigterm_hands_back_what_is_under_way(memory: Memory, transcriber: FakeT
     command.handle(once=False, burst=False)
     memory.refresh_from_db()
     assert (memory.status, memory.attempts) == (Status.QUEUED, 0)
+
+
+def test_a_worker_does_not_start_on_a_database_without_our_tables() -> None:
+    migrated._all_applied.cache_clear()
+    MigrationRecorder(connection).record_unapplied("memories", "0001_initial")
+    with pytest.raises(CommandError, match="The database is not up to date"):
+        call_command("run_worker", "--once")
 
 
 @by_itself

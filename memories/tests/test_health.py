@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.core.files.storage import InMemoryStorage
 from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
+from memories import migrated
 from memories.tests.fakes import FakeQueue
 
 
@@ -73,6 +75,27 @@ def test_a_folder_that_is_a_file_is_no_storage(client: Client, settings: Any, tm
         }
     }
     assert client.get("/readyz").json()["storage"] == "failed"
+
+
+@pytest.mark.django_db
+def test_a_database_without_our_tables_is_not_ready_until_it_has_them(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = MigrationRecorder(connection)
+    migrated._all_applied.cache_clear()
+    recorder.record_unapplied("memories", "0001_initial")
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["database"]) == (503, "failed")
+    assert "run `manage.py migrate`" in caplog.text
+    recorder.record_applied("memories", "0001_initial")
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_that_all_tables_are_there_is_asked_once(client: Client, django_assert_num_queries: Any) -> None:
+    client.get("/readyz")
+    with django_assert_num_queries(2):  # the database, and the depth of the queue
+        client.get("/readyz")
 
 
 @pytest.mark.django_db

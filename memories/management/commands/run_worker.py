@@ -8,11 +8,11 @@ import time
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
-from memories import housekeeping, ports, processing, recovery
-from memories.errors import MemoriesError
+from memories import housekeeping, migrated, ports, processing, recovery
+from memories.errors import DatabaseUnavailable, MemoriesError
 from memories.management.base import ExampleCommand
 
 SWEEP_EVERY = 60.0  # seconds
@@ -40,6 +40,7 @@ class Command(ExampleCommand):
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
+        self.require_tables()
         logger.info("Worker %s is ready.", self.worker)
         self.due: dict[str, float] = {"sweep": 0.0, "tidy": 0.0}
         while not self.stopping:
@@ -47,6 +48,15 @@ class Command(ExampleCommand):
             if once or (burst and found is False):
                 break
         logger.info("Worker %s has ended.", self.worker)
+
+    def require_tables(self) -> None:
+        """A database that is away comes back; one without our tables waits for somebody to make them."""
+        try:
+            migrated.check()
+        except DatabaseUnavailable as error:
+            raise CommandError(error.detail) from error
+        except (DatabaseError, InterfaceError):
+            pass
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         self.stopping = True

@@ -1,0 +1,24 @@
+"""Whether the database has the tables that this code works with."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.db import connection
+
+from memories.errors import DatabaseUnavailable
+
+
+def check() -> None:
+    """Raise DatabaseUnavailable where a migration is missing. Cheap: once all are there, nothing is asked again."""
+    if not _all_applied():
+        _all_applied.cache_clear()
+        raise DatabaseUnavailable("The database is not up to date: run `manage.py migrate`.")
+
+
+@cache
+def _all_applied() -> bool:
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
