@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -26,10 +27,21 @@ OPENAI = "https://api.openai.com/v1"
 CONNECT_TIMEOUT = 10.0  # seconds; what takes longer is not there
 
 
-@lru_cache(maxsize=8)  # one pool of connections for all threads; a second one made in a race does no harm
+_making = threading.Lock()
+
+
 def client(api_key: str, base_url: str, timeout: float) -> OpenAI:
-    """`timeout`: seconds without a byte in either direction. An empty `base_url` is OpenAI's own; a key may be empty
-    where another server wants none."""
+    """One for all threads, with its pool of connections.
+
+    `timeout`: seconds without a byte in either direction. An empty `base_url` is OpenAI's own; a key may be empty where
+    another server wants none.
+    """
+    with _making:  # several lanes begin at once, and a client takes time and memory to make
+        return _client(api_key, base_url, timeout)
+
+
+@lru_cache(maxsize=8)
+def _client(api_key: str, base_url: str, timeout: float) -> OpenAI:
     import httpx2
     from openai import OpenAI
 

@@ -10,6 +10,8 @@ import pytest
 HEAVY = (
     "boto3",
     "openai",
+    "httpx2",
+    "pydantic",
     "redis",
     "faster_whisper",
     "ctranslate2",
@@ -21,7 +23,11 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("module", ["config.wsgi", "config.asgi", "config.lambda_handler", "memories.processing"])
+STARTS = ("config.wsgi", "config.asgi", "config.lambda_handler", "memories.processing")
+OPENAI = ("memories.transcribers.openai", "memories.analyzers.openai")  # at the first call, not before
+
+
+@pytest.mark.parametrize("module", [*STARTS, *OPENAI])
 def test_starting_imports_no_heavy_library(module: str) -> None:
     code = (
         "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'config.settings'; import django; django.setup();"
