@@ -5,6 +5,7 @@ the CPU. MEMORIES_ENV=production forbids these fallbacks (memories/checks.py nam
 that is wanted there is said by an empty value, such as `SQS_QUEUE_URL=`.
 """
 
+import logging
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -219,6 +220,7 @@ MEMORIES_RETRY_SECONDS = env.float("MEMORIES_RETRY_SECONDS", 30.0)  # before the
 
 # --- HTTP ----------------------------------------------------------------------------------------------------------
 
+MEMORIES_PROXIES = env.int("MEMORIES_PROXIES", 1 if PRODUCTION else 0)  # in front of us
 # Uploads go to disk as they arrive, never to memory (api/uploadhandlers.py), beside the place they will lie in.
 FILE_UPLOAD_HANDLERS = ["memories.api.uploadhandlers.RecordingUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "incoming"
@@ -239,7 +241,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "login": env.str("MEMORIES_LOGIN_RATE", "10/min"),  # of one address and of one name
     },
     # Who asks, for throttles: what so many proxies in front of us say. What the client itself says counts for nothing.
-    "NUM_PROXIES": env.int("MEMORIES_PROXIES", 1 if PRODUCTION else 0),
+    "NUM_PROXIES": MEMORIES_PROXIES,
     "EXCEPTION_HANDLER": "memories.api.problems.problem_response",
     "URL_FORMAT_OVERRIDE": None,  # ?format= is the transcript's own
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -279,6 +281,8 @@ if PRODUCTION:
 
 # --- logs: never what was said -------------------------------------------------------------------------------------
 
+LOG_LEVELS = logging.getLevelNamesMapping()
+MEMORIES_LOG_LEVEL = env.str("MEMORIES_LOG_LEVEL", "INFO").upper()
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -298,7 +302,7 @@ LOGGING: dict[str, Any] = {
             "formatter": "json" if PRODUCTION else "readable",
         }
     },
-    "root": {"handlers": ["console"], "level": env.str("MEMORIES_LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": MEMORIES_LOG_LEVEL if MEMORIES_LOG_LEVEL in LOG_LEVELS else "INFO"},
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
         "faster_whisper": {"level": "WARNING"},  # several lines for each clip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,29 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 (Django's name)
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import FileSystemStorage, storages
 from django.utils import timezone
 
 from memories import events, ports
 from memories.types import TranscriptResult
 
 ENVIRONMENTS = ("development", "production")
-AT_LEAST_ONE = ("AUDIO_RETENTION_DAYS", "MAX_UPLOAD_MB", "MEMORIES_UPLOADS_PER_HOUR", "MEMORIES_TOKEN_DAYS")
+LEAST = {
+    "AUDIO_RETENTION_DAYS": 1,
+    "MAX_UPLOAD_MB": 1,
+    "MEMORIES_UPLOADS_PER_HOUR": 1,
+    "MEMORIES_UPLOAD_MINUTES": 1,
+    "MEMORIES_TOKEN_DAYS": 1,
+    "MEMORIES_LEASE_SECONDS": 5,  # some steps report no progress for that long
+    "MEMORIES_MAX_WAITERS": 0,
+    "MEMORIES_PROXIES": 0,
+    "MEMORIES_DAILY_BUDGET_USD": 0,
+    "MEMORIES_DAILY_BUDGET_USD_PER_USER": 0,
+}
 POSITIVE = ("MEMORIES_MAX_AUDIO_HOURS", "MEMORIES_QUOTA_GB", "MEMORIES_RETRY_SECONDS")
-SHORTEST_LEASE = 5  # seconds: some steps report no progress for that long
+RATES = {"user": "MEMORIES_API_RATE", "login": "MEMORIES_LOGIN_RATE"}
+# The throttles look at the first letter of the period alone: 10/month would be ten a minute.
+_RATE = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 Configs = Sequence[AppConfig] | None
 
 
@@ -57,12 +71,35 @@ def check_environment(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMess
 @register
 def check_limits(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
     """E004, E005: numbers that nothing could pass."""
-    for name, least in [(name, 1) for name in AT_LEAST_ONE] + [("MEMORIES_LEASE_SECONDS", SHORTEST_LEASE)]:
+    for name, least in LEAST.items():
         if getattr(settings, name) < least:
             yield Error(f"{name} is {getattr(settings, name)}.", hint=f"Use {least} or more.", id="memories.E004")
     for name in POSITIVE:
         if getattr(settings, name) <= 0:
             yield Error(f"{name} is {getattr(settings, name)}.", hint="Use more than 0.", id="memories.E005")
+
+
+@register
+def check_rates(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E009: a rate of calls that cannot be read, and would fail each of them."""
+    for scope, rate in settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"].items():
+        if not _RATE.fullmatch(rate):
+            yield Error(
+                f"{RATES[scope]} is {rate!r}.",
+                hint="Use a whole number, a slash and second, minute, hour or day, such as 10/minute.",
+                id="memories.E009",
+            )
+
+
+@register
+def check_logs(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E010: a level of logs that does not exist."""
+    if settings.MEMORIES_LOG_LEVEL not in settings.LOG_LEVELS:
+        yield Error(
+            f"MEMORIES_LOG_LEVEL is {settings.MEMORIES_LOG_LEVEL!r}.",
+            hint="Use DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+            id="memories.E010",
+        )
 
 
 @register
@@ -107,11 +144,16 @@ def check_models(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
 
 
 @register
-def check_folders(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
-    """E007: a folder for audio that cannot be written."""
+def check_storage(app_configs: Configs, **kwargs: Any) -> Iterator[CheckMessage]:
+    """E007, E011: a folder for audio that cannot be written, a storage for it that cannot be made."""
     folders = [Path(settings.FILE_UPLOAD_TEMP_DIR)]
-    if isinstance(default_storage, FileSystemStorage):
-        folders.append(Path(default_storage.location))
+    try:
+        storage = storages["default"]
+    except (ImproperlyConfigured, TypeError) as error:  # TypeError: an option that it does not have
+        hint = "Mend AWS_STORAGE_BUCKET_NAME, or STORAGES in config/settings.py."
+        yield Error(f"The storage for audio cannot be made: {error}", hint=hint, id="memories.E011")
+    else:
+        folders += [Path(storage.location)] if isinstance(storage, FileSystemStorage) else []
     for folder in folders:
         nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
         if not (nearest.is_dir() and os.access(nearest, os.W_OK)):

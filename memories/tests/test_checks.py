@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.utils import timezone
+from rest_framework.throttling import SimpleRateThrottle
 
 from memories.tests.fakes import FakeTranscriber
 from memories.transcribers.base import Transcriber
@@ -75,6 +76,11 @@ def test_the_known_key_is_a_warning_once_others_can_reach_the_server(settings: A
         ("MAX_UPLOAD_MB", 0, "memories.E004"),
         ("AUDIO_RETENTION_DAYS", -1, "memories.E004"),
         ("MEMORIES_LEASE_SECONDS", 1, "memories.E004"),
+        ("MEMORIES_UPLOAD_MINUTES", 0, "memories.E004"),
+        ("MEMORIES_MAX_WAITERS", -1, "memories.E004"),
+        ("MEMORIES_PROXIES", -1, "memories.E004"),
+        ("MEMORIES_DAILY_BUDGET_USD", -1.0, "memories.E004"),
+        ("MEMORIES_DAILY_BUDGET_USD_PER_USER", -0.5, "memories.E004"),
         ("MEMORIES_QUOTA_GB", 0, "memories.E005"),
         ("MEMORIES_MAX_AUDIO_HOURS", -1.0, "memories.E005"),
     ],
@@ -127,6 +133,40 @@ def test_a_budget_that_can_count_the_models_passes(settings: Any) -> None:
     settings.MEMORIES_TRANSCRIBER = {"BACKEND": "memories.tests.fakes.PaidTranscriber"}
     settings.MEMORIES_ANALYZER = {"BACKEND": "memories.tests.fakes.PaidAnalyzer"}
     assert ids() == set()
+
+
+@pytest.mark.parametrize("scope", ["user", "login"])
+@pytest.mark.parametrize("rate", ["fast", "10/fortnight", "10/month", "10", "", "/min", "-1/min", "0/min", "1.5/h"])
+def test_a_rate_that_cannot_be_read_is_an_error(settings: Any, scope: str, rate: str) -> None:
+    rates = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"] | {scope: rate}
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": rates}
+    assert ids() == {"memories.E009"}
+
+
+@pytest.mark.parametrize("rate", ["1/s", "10/min", "600/minute", "5/hour", "1000/day"])
+def test_a_rate_that_can_be_read_passes_and_throttles(settings: Any, rate: str) -> None:
+    rates = {"user": rate, "login": rate}
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": rates}
+    assert ids() == set()
+    assert SimpleRateThrottle.parse_rate(None, rate)[0] == int(rate.split("/")[0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("level", ["LOUD", "", "10"])
+def test_a_level_of_logs_that_does_not_exist_is_an_error(settings: Any, level: str) -> None:
+    settings.MEMORIES_LOG_LEVEL = level
+    assert ids() == {"memories.E010"}
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"BACKEND": "memories.storage.nowhere.Storage"},
+        {"BACKEND": "memories.storage.DurableFileSystemStorage", "OPTIONS": {"colour": "red"}},
+    ],
+)
+def test_a_storage_that_cannot_work_is_an_error(settings: Any, storage: dict[str, Any]) -> None:
+    settings.STORAGES = settings.STORAGES | {"default": storage}
+    assert ids() == {"memories.E011"}
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(settings: Any, tmp_path: Path) -> None:

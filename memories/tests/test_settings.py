@@ -94,6 +94,17 @@ def test_addresses_of_databases_are_read(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("level", "returncode"), [("debug", 0), ("LOUD", 1)])
+def test_a_level_of_logs_that_does_not_exist_stops_the_check_and_not_the_start(level: str, returncode: int) -> None:
+    command = [sys.executable, "manage.py", "check"]
+    env = os.environ | {"MEMORIES_LOG_LEVEL": level}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == returncode
+    assert ("memories.E010" in done.stderr) is bool(returncode)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MEMORIES_LEASE_SECONDS", "DATABASE_URL", "MEMORIES_DAILY_BUDGET_USD"])
 def test_the_command_line_says_it_in_one_line(name: str) -> None:
     command = [sys.executable, "manage.py", "check"]
