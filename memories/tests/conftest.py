@@ -18,6 +18,7 @@ from memories.tests.aws import aws, aws_server  # noqa: F401 (fixtures)
 from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
 from memories.tests.jobs import Recorded
 from memories.tests.openai_stub import openai_stub  # noqa: F401 (a fixture)
+from memories.tests.s3_gate import s3  # noqa: F401 (a fixture)
 from memories.tests.speech import wav
 
 SAMPLES = Path(__file__).parent / "samples"
