@@ -11,6 +11,7 @@ urlpatterns = [
     path("api/v1/", include("memories.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", RedirectView.as_view(pattern_name="docs")),
     path("api/docs/problems", problems.catalogue, name="problems"),
     re_path(r"^api/", problems.unknown_address),
     path("healthz", health.AliveView.as_view(), name="healthz"),

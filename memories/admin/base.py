@@ -61,7 +61,13 @@ def page_of(row: Model) -> SafeString:
     return format_html('<a href="{}">{}</a>', address, row)
 
 
+def short(memory_id: Any) -> str:
+    """Enough of an id to tell rows of one list apart."""
+    return str(memory_id)[:8]
+
+
 def memory_link(memory_id: Any) -> SafeString | str:
     if memory_id is None:
         return "none"
-    return format_html('<a href="{}">{}</a>', reverse("admin:memories_memory_change", args=[memory_id]), memory_id)
+    address = reverse("admin:memories_memory_change", args=[memory_id])
+    return format_html('<a href="{}" title="{}">{}</a>', address, memory_id, short(memory_id))

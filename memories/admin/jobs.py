@@ -30,6 +30,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["outcome", "stage", ("error_code", admin.AllValuesFieldListFilter), "started_at"]
     search_fields = ["memory__id", "memory__owner__username", "worker"]
+    search_help_text = "By the id of a memory, the user name of its owner, or a worker."
     exclude = ["memory", "lease_token"]
     readonly_fields = ["memory_shown", "took"]
 
@@ -64,6 +65,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_filter = [OpenFilter, ("code", admin.AllValuesFieldListFilter), "stage", "created_at"]
     list_select_related = ["memory"]
     search_fields = ["memory__id", "memory__owner__username", "code"]
+    search_help_text = "By the id of a memory, the user name of its owner, or a code."
     exclude = ["memory"]
     readonly_fields = ["memory_shown", "next_step"]
     actions = ["requeue", "mark_as_resolved"]

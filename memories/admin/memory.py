@@ -17,7 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from memories import recovery, workload
-from memories.admin.base import ReadOnlyAdmin, age, audit
+from memories.admin.base import ReadOnlyAdmin, age, audit, short
 from memories.admin.confirm import Work, reason_of, run_confirmed
 from memories.admin.erasing import ErasingAdmin, erase_memory
 from memories.admin.inlines import AttemptInline, DeadLetterInline
@@ -49,9 +49,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         "short_id",
         "owner",
         "status",
-        "stage",
         "age",
-        "attempts",
         "error_code",
         "minutes",
         "cost",
@@ -66,6 +64,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
     ]
     list_select_related = ["owner"]
     search_fields = ["id", "owner__username"]
+    search_help_text = "By id, or by the user name of the owner."
     ordering = ["-created_at"]
     actions = ["reprocess_from_transcription", "reprocess_from_analysis"]
     change_form_template = "admin/memories/memory_form.html"
@@ -73,7 +72,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
     job_fields = [
         "id",
         "owner",
-        ("status", "stage", "percent"),
+        ("status", "stage", "progress_shown"),
         "status_detail",
         ("error_code", "error_detail", "next_step"),
         ("attempts", "next_attempt_at", "enqueued_at", "lease_expires_at"),
@@ -98,7 +97,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         "edited_fields",
     ]
     readonly_fields = [
-        "percent",
+        "progress_shown",
         "status_detail",
         "next_step",
         "language_shown",
@@ -200,7 +199,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
 
     @admin.display(description="id")
     def short_id(self, memory: Memory) -> str:
-        return str(memory.pk)[:8]
+        return short(memory.pk)
 
     @admin.display(description="everything on it")
     def records(self, memory: Memory) -> SafeString:
@@ -208,6 +207,10 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
         query = f"?memory__id__exact={memory.pk}"
         links = ((reverse(f"admin:memories_{name}_changelist"), query, label) for name, label in lists)
         return format_html_join(" · ", '<a href="{}{}">{}</a>', links)
+
+    @admin.display(description="progress (percent)")
+    def progress_shown(self, memory: Memory) -> int:
+        return memory.percent
 
     @admin.display(description="language")
     def language_shown(self, memory: Memory) -> str:

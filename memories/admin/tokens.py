@@ -24,6 +24,7 @@ class DeviceTokenAdmin(ReadOnlyAdmin):
     list_filter = ["created", "expiry"]
     list_select_related = ["user"]
     search_fields = ["user__username", "device"]
+    search_help_text = "By user name, or by the name of a device."
     ordering = ["-created"]
     actions = None  # their checkboxes would carry the hash
 

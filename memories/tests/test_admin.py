@@ -138,7 +138,8 @@ def test_the_page_of_a_memory_tells_the_language_that_was_detected(memory: Memor
 
 
 def test_a_finished_memory_is_done_to_the_last_percent(memory: Memory) -> None:
-    assert "100" in page(staff(*VIEWS), f"memories/memory/{memory.pk}/change/")
+    text = page(staff(*VIEWS), f"memories/memory/{memory.pk}/change/")
+    assert re.search(r"Progress \(percent\):</label>\s*<div class=\"readonly\">100</div>", text)
 
 
 @pytest.mark.parametrize("path", ["memories/memory/", "memories/memory/{pk}/change/", "memories/memory/{pk}/history/"])
@@ -267,7 +268,9 @@ def test_a_dead_letter_is_requeued_and_shows_it(root: Client, memory: Memory) ->
     letter.refresh_from_db()
     memory.refresh_from_db()
     assert (letter.resolution, memory.status) == ("requeued", Status.QUEUED)
-    assert "Requeued" in page(root, "memories/deadletter/")
+    shown = page(root, "memories/deadletter/")
+    assert "Requeued" in shown
+    assert f'title="{memory.pk}">{str(memory.pk)[:8]}</a>' in shown
     assert str(memory.pk) not in page(root, "memories/deadletter/", state="open")
 
 

@@ -142,6 +142,7 @@ def test_the_examples_are_what_the_schema_says(schema: dict[str, Any]) -> None:
 def test_the_pages_work_offline() -> None:
     browser = Client()
     assert browser.get("/").headers["Location"] == "/api/docs"
+    assert browser.get("/api/docs/").headers["Location"] == "/api/docs"
     page = browser.get("/api/docs").content.decode()
     assert "swagger-ui" in page
     assert "//cdn" not in page
