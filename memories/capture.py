@@ -20,11 +20,12 @@ from typing import BinaryIO, cast
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, transaction
 from django.utils import timezone
 
 from memories import allowance, doorbell, events, search, uploads
 from memories import audio as sound
+from memories.database import drop_lost_connection
 from memories.errors import (
     AudioError,
     DatabaseUnavailable,
@@ -245,7 +246,7 @@ def _may_be_written(memory: Memory) -> bool:
 
     Where even this cannot be asked, the sweep finds out later.
     """
-    connection.close_if_unusable_or_obsolete()
+    drop_lost_connection()
     try:
         return Memory.objects.filter(pk=memory.pk).exists()
     except (OperationalError, InterfaceError):

@@ -9,9 +9,10 @@ import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 
 from memories import evidence, leases, logs, ports, spending
+from memories.database import drop_lost_connection
 from memories.doorbell import ring
 from memories.errors import (
     DatabaseUnavailable,
@@ -116,7 +117,7 @@ def analyze(run: Run, should_stop: StopSign) -> None:
 
 def settle(run: Run, error: Exception) -> Disposition:
     """An attempt went wrong: hand the memory back, plan another attempt, or give it up."""
-    connection.close_if_unusable_or_obsolete()  # the error may have been the connection's
+    drop_lost_connection()  # the error may have been the connection's
     try:
         if isinstance(error, Interrupted):
             run.hand_back()
@@ -143,7 +144,7 @@ def _settle_known(run: Run, error: MemoriesError) -> Disposition:
         logger.warning("Given up: %s", error.code)
         run.give_up(error)
         return Disposition(Next.DONE)
-    delay = error.retry_after or backoff(run.memory.attempts)
+    delay = spread(error.retry_after or backoff(run.memory.attempts))
     logger.warning("To be tried again in %.0f s: %s", delay, error.code)
     run.retry(error, delay=delay)
     return Disposition(Next.AGAIN, delay)
@@ -162,6 +163,11 @@ def known_error(error: Exception) -> MemoriesError:
 
 
 def backoff(attempts: int) -> float:
-    """Seconds before the next attempt: four times longer each time, with jitter so that not all come back at once."""
+    """Seconds before the next attempt: four times longer each time."""
     seconds: float = settings.MEMORIES_RETRY_SECONDS * 4.0 ** (attempts - 1)
-    return min(MAX_RETRY_SECONDS, seconds) * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)
+    return min(MAX_RETRY_SECONDS, seconds)
+
+
+def spread(seconds: float) -> float:
+    """So long at least, and not all at the same moment."""
+    return seconds * random.uniform(1.0, 1.3)  # noqa: S311 (no secret)

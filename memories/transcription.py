@@ -16,7 +16,7 @@ from django.conf import settings
 
 from memories import audio, ports, spending
 from memories.audio import Cut, NormalizedAudio
-from memories.errors import AudioExpired, AudioMissing, Interrupted
+from memories.errors import AudioExpired, AudioMissing, Interrupted, TranscriptionRefused
 from memories.leases import Run
 from memories.models import Memory, Stage, Transcript
 from memories.transcribers.base import Transcriber
@@ -40,8 +40,14 @@ def transcribe(run: Run, should_stop: StopSign) -> None:
         spending.check(Stage.TRANSCRIPTION)
     with TemporaryDirectory(prefix=WORKSPACE, dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         sound = normalized_audio(run, Path(folder), should_stop)
-        source = source_for(transcriber, run.memory, sound, Path(folder))
-        results = Lanes(run, transcriber, source, sound.seconds, should_stop).results()
+        source = as_it_came(transcriber, run.memory, sound, Path(folder))
+        try:
+            results = Lanes(run, transcriber, source, sound.seconds, should_stop).results()
+        except TranscriptionRefused:
+            if not source.as_it_came:
+                raise
+            source = decoded(transcriber, sound, Path(folder))  # it may have been nothing but the codec
+            results = Lanes(run, transcriber, source, sound.seconds, should_stop).results()
     run.finish_transcription(join(results))
 
 
@@ -79,19 +85,24 @@ class Source:
 
     cuts: list[Cut]
     clip: Callable[[Cut], Clip]
+    as_it_came: bool = False
 
 
-def source_for(transcriber: Transcriber, memory: Memory, sound: NormalizedAudio, folder: Path) -> Source:
-    """The recording as it came, where the transcriber takes that in one call; else chunks of what we decoded."""
-    limits = transcriber.limits
-    if limits.take(sound.format, memory.audio_size, sound.seconds) and not sound.damage:
-        path = folder / f"recording.{sound.format}"
-        with recording(memory) as file, path.open("wb") as copy:
-            shutil.copyfileobj(file, copy)
-        whole = Cut(0.0, round(sound.seconds, 3))
-        return Source([whole], lambda cut: Clip(path, cut.start, sound.seconds, sound.format))
-    form = "flac" if "flac" in limits.formats else "wav"
-    cuts = audio.split(sound, max_seconds=limits.longest(audio.BYTES_PER_SECOND))
+def as_it_came(transcriber: Transcriber, memory: Memory, sound: NormalizedAudio, folder: Path) -> Source:
+    """The recording itself, where the transcriber takes that in one call; else chunks of what we decoded."""
+    if sound.damage or not transcriber.limits.take(sound.format, memory.audio_size, sound.seconds):
+        return decoded(transcriber, sound, folder)
+    path = folder / f"recording.{sound.format}"
+    with recording(memory) as file, path.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
+    whole = Cut(0.0, round(sound.seconds, 3))
+    return Source([whole], lambda cut: Clip(path, cut.start, sound.seconds, sound.format), as_it_came=True)
+
+
+def decoded(transcriber: Transcriber, sound: NormalizedAudio, folder: Path) -> Source:
+    """Chunks of what we decoded, as FLAC where that is taken."""
+    form = "flac" if "flac" in transcriber.limits.formats else "wav"
+    cuts = audio.split(sound, max_seconds=transcriber.limits.longest(audio.BYTES_PER_SECOND))
     return Source(cuts, lambda cut: audio.clip(sound, cut, folder / f"{cut.start}.{form}"))
 
 

@@ -110,11 +110,12 @@ class Limits:
     max_seconds: float | None
     formats: frozenset[str]  # file extensions without the dot
     parallel: int = 1  # calls at the same time
+    decodes: bool = False  # takes these formats as people send them; else wav is what Clip says of it, and no other
 
     def take(self, form: str, size: int, seconds: float) -> bool:
         """Whether a file of this format and size (bytes) goes through in one call."""
         fits = (self.max_bytes is None or size <= self.max_bytes) and seconds <= self.longest()
-        return form in self.formats and fits
+        return self.decodes and form in self.formats and fits
 
     def longest(self, bytes_per_second: float = 0.0) -> float:
         """The most seconds of one call, for sound of this many bytes."""

@@ -49,6 +49,7 @@ class FakeTranscriber(Failing, Transcriber):
         super().__init__()
         self.text, self.language = text, language
         self.calls: list[tuple[float, float]] = []
+        self.clips: list[Clip] = []
         self.prompts: list[str] = []
         self.hints: list[str | None] = []
         self.during: Callable[[], None] = lambda: None  # what happens elsewhere while a call is under way
@@ -57,6 +58,7 @@ class FakeTranscriber(Failing, Transcriber):
         self, clip: Clip, *, language: str | None = None, prompt: str = "", on_progress: Progress | None = None
     ) -> TranscriptResult:
         self.calls.append((clip.start, clip.seconds))
+        self.clips.append(clip)
         self.prompts.append(prompt)
         self.hints.append(language)
         self.fail_if_told()
@@ -78,7 +80,9 @@ class PaidTranscriber(FakeTranscriber):
     def __init__(self, parallel: int = 3, max_seconds: float = 60.0) -> None:
         super().__init__()
         formats = frozenset({"wav", "flac", "mp3"})
-        self.limits = Limits(max_bytes=25_000_000, max_seconds=max_seconds, formats=formats, parallel=parallel)
+        self.limits = Limits(
+            max_bytes=25_000_000, max_seconds=max_seconds, formats=formats, parallel=parallel, decodes=True
+        )
         self.formats: list[str] = []
         self._lock = threading.Lock()
 

@@ -83,7 +83,7 @@ def stub() -> Iterator[OpenAIStub]:
 
 def fails_at(stage: Stage, stub: OpenAIStub, fault: Fault, settings: Any, memory: Memory) -> list[str]:
     stub.forget()
-    stub.fail(fault)
+    stub.fail(fault, fault)  # what is refused as it came is sent once more as FLAC
     options = {"api_key": "testing", "base_url": stub.url, "timeout": PATIENCE}
     if stage is Stage.TRANSCRIPTION:
         settings.MEMORIES_TRANSCRIBER = {

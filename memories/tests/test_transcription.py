@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import wave
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -11,11 +12,11 @@ import pytest
 from django.db import OperationalError, connection
 
 from memories import leases, ports, processing, transcription
-from memories.errors import TranscriberUnavailable
+from memories.errors import TranscriberUnavailable, TranscriptionRefused
 from memories.models import Attempt, Status
 from memories.processing import Next
 from memories.tests.conftest import SAMPLES
-from memories.tests.fakes import PaidTranscriber
+from memories.tests.fakes import FakeTranscriber, PaidTranscriber
 from memories.tests.jobs import Recorded, process, wait_over
 from memories.tests.speech import wav
 
@@ -122,6 +123,35 @@ def test_each_call_is_booked_on_the_attempt(recorded: Recorded, paid: PaidTransc
 def test_a_recording_that_fits_goes_through_as_it_came(recorded: Recorded, paid: PaidTranscriber) -> None:
     process(recorded(wav((3.0, True))))
     assert paid.formats == ["wav"]
+
+
+def test_a_transcriber_that_does_not_decode_gets_sound_as_it_wants_it(
+    recorded: Recorded, transcriber: FakeTranscriber
+) -> None:
+    forms: list[tuple[int, int, int]] = []
+
+    def look() -> None:
+        with wave.open(str(transcriber.clips[-1].path)) as source:
+            forms.append((source.getnchannels(), source.getsampwidth(), source.getframerate()))
+
+    transcriber.during = look
+    process(recorded((SAMPLES / "speech_en_ulaw8k.wav").read_bytes()))
+    assert forms == [(1, 2, 16_000)]
+
+
+def test_what_is_refused_as_it_came_is_sent_once_more_as_flac(recorded: Recorded, paid: PaidTranscriber) -> None:
+    paid.raise_exc(TranscriptionRefused(billed=False))
+    memory = recorded(wav((3.0, True)))
+    process(memory)
+    assert memory.status == Status.READY
+    assert paid.formats == ["wav", "flac"]
+
+
+def test_what_is_refused_as_flac_too_is_given_up(recorded: Recorded, paid: PaidTranscriber) -> None:
+    paid.raise_exc(TranscriptionRefused(billed=False), TranscriptionRefused(billed=False))
+    memory = recorded(wav((3.0, True)))
+    process(memory)
+    assert (memory.status, memory.error_code) == (Status.FAILED, "transcription_refused")
 
 
 def test_what_does_not_fit_is_sent_as_flac(recorded: Recorded, paid: PaidTranscriber) -> None:

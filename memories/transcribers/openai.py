@@ -67,7 +67,7 @@ class OpenAITranscriber(Transcriber):
         self.model = model
         self.api_key, self.base_url, self.timeout = api_key, base_url, timeout
         self.dialect = DIALECTS.get(openai_api.undated(model), _WHISPER)
-        self.limits = Limits(MAX_BYTES, self.dialect.max_seconds, FORMATS, parallel)
+        self.limits = Limits(MAX_BYTES, self.dialect.max_seconds, FORMATS, parallel, decodes=True)
         self._without_times = False  # a server of Whispers that has no verbose_json
 
     def estimate(self, seconds: float) -> Decimal:
