@@ -16,6 +16,15 @@ from memories.tests.fakes import FakeAnalyzer, FakeTranscriber
 from memories.types import AnalysisResult, Clip, Progress, TranscriptResult
 
 ROOT = Path(__file__).parents[2]
+OFFLINE = {  # nothing leads to what is paid or shared, whatever .env and the environment say
+    "MEMORIES_ENV": "development",
+    "OPENAI_API_KEY": "",
+    "OPENAI_BASE_URL": "",
+    "AWS_STORAGE_BUCKET_NAME": "",
+    "SQS_QUEUE_URL": "",
+    "SQS_DLQ_URL": "",
+    "REDIS_ENABLED": "",
+}
 
 
 class CountingTranscriber(FakeTranscriber):
@@ -77,6 +86,7 @@ def build_house(folder: Path, database_url: str, **env: str) -> House:
     house = House(
         folder,
         os.environ
+        | OFFLINE
         | {
             "DJANGO_SETTINGS_MODULE": "memories.tests.worker_settings",
             "MEMORIES_DATA_DIR": str(folder),
