@@ -14,12 +14,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import django
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("MEMORIES_DATA_DIR", "/tmp/memories")  # noqa: S108 (a Lambda can write nowhere else)
+# The same apps, but the pages of staff are imported with the first request (see api), not with each message.
+LATER = {"django.contrib.admin": "django.contrib.admin.apps.SimpleAdminConfig"}
+settings.INSTALLED_APPS = [LATER.get(app, app) for app in settings.INSTALLED_APPS]
 django.setup()
 
-from django.conf import settings
 from django.db import connections
 
 from memories import housekeeping, logs, processing, recovery
@@ -120,10 +123,12 @@ _due = {"tidy": 0.0}
 @cache
 def api() -> Mangum:
     """What gunicorn serves elsewhere, imported at the first request that comes this way."""
+    from django.contrib import admin
     from mangum import Mangum
     from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
     from config.asgi import application
 
+    admin.autodiscover()
     texts = [*DEFAULT_TEXT_MIME_TYPES, "application/problem+json"]
     return Mangum(cast("ASGI", application), lifespan="off", text_mime_types=texts)

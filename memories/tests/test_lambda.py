@@ -14,6 +14,7 @@ import pytest
 
 from memories.queues.sqs import body_for
 from memories.tests.aws import AWS, Queues
+from memories.tests.aws_shape import query
 from memories.tests.lambda_events import SCHEDULED, EventSource, failures, http_event, sqs_event
 from memories.tests.lambda_runtime import Function, FunctionError, function
 from memories.tests.processes import House, build_house, postgres, wait_for
@@ -62,15 +63,7 @@ class Stage:
         return self.captured.pop()
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        import psycopg2
-
-        connection = psycopg2.connect(self.database)
-        try:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(sql, values)
-                return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+        return query(self.database, sql, *values)
 
     def memory(self, memory_id: str, *columns: str) -> tuple[Any, ...]:
         return self.query(f"SELECT {', '.join(columns)} FROM memories_memory WHERE id = %s", memory_id)[0]
@@ -233,6 +226,8 @@ def test_requests_are_answered_by_the_same_api(stage: Stage) -> None:
     assert (status, problem["code"]) == (404, "not_found")
     status, found = stage.request("GET", "/api/v1/memories", query="limit=1", headers=headers)
     assert (status, len(found["results"])) == (200, 1)
+    staff = stage.function.invoke(http_event("GET", "/admin/memories/memory/"))
+    assert (staff["statusCode"], staff["headers"]["location"]) == (302, "/admin/login/?next=/admin/memories/memory/")
 
 
 def test_no_connection_outlives_its_event(stage: Stage) -> None:
