@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any
 
 from memories.analyzers.offline import OfflineAnalyzer
 from memories.tests.processes import House, build_house
@@ -39,7 +39,7 @@ print(memory.pk)
 class CountedWhisper(WhisperTranscriber):
     """Real Whisper in short chunks; a line in `path` for each call that began."""
 
-    limits: ClassVar[Limits] = Limits(max_bytes=None, max_seconds=20.0, formats=frozenset({"wav"}))
+    limits = Limits(max_bytes=None, max_seconds=20.0, formats=frozenset({"wav"}))
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -54,9 +54,11 @@ class CountedWhisper(WhisperTranscriber):
 
 
 class SlowAnalyzer(OfflineAnalyzer):
-    def analyze(self, transcript: TranscriptResult, *, recorded_at: datetime) -> AnalysisResult:
+    def analyze(
+        self, transcript: TranscriptResult, *, recorded_at: datetime, on_progress: Progress | None = None
+    ) -> AnalysisResult:
         time.sleep(1.5)
-        return super().analyze(transcript, recorded_at=recorded_at)
+        return super().analyze(transcript, recorded_at=recorded_at, on_progress=on_progress)
 
 
 class Watch:
