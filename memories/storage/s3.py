@@ -40,11 +40,8 @@ def os_errors() -> Iterator[None]:
         raise OSError(errno.EIO, f"S3 cannot be reached: {type(error).__name__}") from error
 
 
-def _transfers() -> TransferConfig:
-    """At most about 30 MB in memory for one transfer, however large the object."""
-    config = TransferConfig(max_concurrency=3, multipart_chunksize=8 * MEGABYTE, max_io_queue=16)
-    config.max_in_memory_upload_chunks = 3  # 10 of its own accord, and boto3 has no parameter for it
-    return config
+# A transfer takes one part after the other, in the thread that asks: it holds a block or two, however many run at once.
+TRANSFERS = TransferConfig(use_threads=False, multipart_chunksize=8 * MEGABYTE)
 
 
 def _client_config(endpoint_url: str | None) -> Config:
@@ -73,7 +70,7 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has 
             "file_overwrite": True,
             "object_parameters": ENCRYPTION,
             "querystring_expire": ADDRESS_SECONDS,
-            "transfer_config": _transfers(),
+            "transfer_config": TRANSFERS,
         }
         return {**super().get_default_settings(), **own}
 
@@ -117,8 +114,15 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has 
 
     @os_errors()
     def _save(self, name: str, content: Any) -> str:
-        saved: str = super()._save(name, content)
-        return saved
+        """A file on disk is read as it is sent; of an open one, as django-storages has it, boto3 holds whole parts."""
+        if not hasattr(content, "temporary_file_path"):
+            return str(super()._save(name, content))
+        key = self._normalize_name(clean_name(name))
+        parameters = self._get_write_parameters(key, content)
+        self.client.upload_file(
+            content.temporary_file_path(), self.bucket_name, key, ExtraArgs=parameters, Config=self.transfer_config
+        )
+        return name
 
     @os_errors()
     def delete(self, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from memories import housekeeping
-from memories.models import Memory, Status
+from memories.models import Memory, Status, Upload
 from memories.processing import process_memory
 from memories.tests.aws import AWS
 from memories.tests.factories import make_client, make_memory
@@ -25,13 +27,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]  # boto3 waits between it
 
 SOUND = wav((2.0, True))
 MEGABYTE = 1024 * 1024
-Break = Callable[[Gate, str], None]
+Break = Callable[..., None]
 
 FAULTS = [
-    pytest.param(lambda s3, method: s3.fail(method, 503, "SlowDown"), id="busy"),
-    pytest.param(lambda s3, method: s3.fail(method, 403, "AccessDenied"), id="refuses"),
-    pytest.param(lambda s3, method: s3.fail(method, 500, "InternalError"), id="broken"),
-    pytest.param(lambda s3, method: s3.drop(method), id="breaks-off"),
+    pytest.param(lambda s3, method, **kwargs: s3.fail(method, 503, "SlowDown", **kwargs), id="busy"),
+    pytest.param(lambda s3, method, **kwargs: s3.fail(method, 403, "AccessDenied", **kwargs), id="refuses"),
+    pytest.param(lambda s3, method, **kwargs: s3.fail(method, 500, "InternalError", **kwargs), id="broken"),
+    pytest.param(lambda s3, method, **kwargs: s3.drop(method, **kwargs), id="breaks-off"),
 ]
 faults = pytest.mark.parametrize("break_", FAULTS)
 
@@ -71,10 +73,21 @@ def test_a_moment_of_trouble_is_outlived(s3: Gate, api: APIClient) -> None:
     assert send(api).status_code == 202
 
 
-def test_a_large_file_that_breaks_off_leaves_no_parts_behind(s3: Gate, aws: AWS) -> None:
-    s3.fail("PUT", 403, "AccessDenied", pattern="partNumber=2")
-    with pytest.raises(OSError, match="S3 says AccessDenied"):
-        default_storage.save("audio/2026/11/24/large.wav", ContentFile(bytes(20 * MEGABYTE)))
+def on_disk(content: bytes) -> TemporaryUploadedFile:
+    file = TemporaryUploadedFile("recording", "audio/wav", len(content), None)
+    file.write(content)
+    file.flush()
+    return file
+
+
+@pytest.mark.parametrize("form", [ContentFile, on_disk])
+@faults
+def test_a_large_file_that_breaks_off_leaves_no_parts_behind(
+    s3: Gate, aws: AWS, form: Callable[[bytes], Any], break_: Break
+) -> None:
+    break_(s3, "PUT", pattern="partNumber=2")
+    with pytest.raises(OSError, match="S3"):
+        default_storage.save("audio/2026/11/24/large.wav", form(bytes(20 * MEGABYTE)))
     assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket=s3.bucket)
 
 
@@ -152,3 +165,61 @@ def test_a_storage_that_is_away_keeps_no_other_tidying_from_its_turn(
     report = housekeeping.tidy()
     assert (report.orphans, report.expired_tokens) == (0, 0)
     assert "S3 says AccessDenied" in caplog.text
+
+
+# --- uploads -------------------------------------------------------------------------------------------------------
+
+
+def announced(api: APIClient, content: bytes = SOUND) -> Any:
+    digest = hashlib.sha256(content).hexdigest()
+    return api.post(
+        "/api/v1/uploads", {"filename": "", "content_type": "audio/wav", "size": len(content), "sha256": digest}
+    )
+
+
+@faults
+def test_a_large_upload_cannot_be_announced_while_s3_is_away(s3: Gate, api: APIClient, break_: Break) -> None:
+    break_(s3, "POST")
+    assert told(announced(api, bytes(65 * MEGABYTE))) == AWAY
+    assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+@faults
+def test_an_upload_that_cannot_be_verified_now_can_be_later(
+    s3: Gate, api: APIClient, break_: Break, method: str
+) -> None:
+    upload = announced(api).json()
+    default_storage.save(Upload.objects.get().key, ContentFile(SOUND))
+    break_(s3, method)
+    assert told(api.post("/api/v1/memories", {"upload": upload["id"]})) == AWAY
+    assert not Memory.objects.exists()
+    s3.mend()
+    assert api.post("/api/v1/memories", {"upload": upload["id"]}).status_code == 202
+
+
+@faults
+def test_what_is_no_recording_is_told_so_even_where_it_cannot_be_deleted(
+    s3: Gate, api: APIClient, break_: Break
+) -> None:
+    text = b"This is not a recording."
+    upload = announced(api, text).json()
+    default_storage.save(Upload.objects.get().key, ContentFile(text))
+    break_(s3, "DELETE")
+    assert told(api.post("/api/v1/memories", {"upload": upload["id"]})) == (415, "not_audio", "")
+    assert told(api.get(f"/api/v1/uploads/{upload['id']}")) == (410, "upload_expired", "")
+    s3.mend()
+    assert housekeeping.tidy().uploads == 1
+    assert not default_storage.exists(f"audio/{timezone.now():%Y/%m/%d}/{upload['id']}")
+
+
+@faults
+def test_an_upload_that_cannot_be_given_up_now_is_over_all_the_same(s3: Gate, api: APIClient, break_: Break) -> None:
+    upload = announced(api).json()
+    default_storage.save(Upload.objects.get().key, ContentFile(SOUND))
+    break_(s3, "DELETE")
+    assert told(api.delete(f"/api/v1/uploads/{upload['id']}")) == AWAY
+    assert told(api.post("/api/v1/memories", {"upload": upload["id"]})) == (410, "upload_expired", "")
+    s3.mend()
+    assert api.delete(f"/api/v1/uploads/{upload['id']}").status_code == 204
+    assert not default_storage.exists(f"audio/{timezone.now():%Y/%m/%d}/{upload['id']}")
