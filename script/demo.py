@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,9 @@ def run(address: str, recording: Path) -> None:
     if memory["status"] != "READY":
         raise SystemExit(f"It ended as {memory['status']}: {memory['status_detail']}")
     word = max(memory["transcript"]["text"].split(), key=len).strip(".,")
-    found = client.call("GET", f"/api/v1/memories?q={word}")["results"]
-    match = found[0]["match"]
-    say(f"Searching {word!r} finds it, said at second {match['start']}: {match['text']}")
+    found = client.call("GET", f"/api/v1/memories?{urllib.parse.urlencode({'q': word})}")["results"]
+    for match in (item["match"] for item in found[:1] if item["match"]):
+        say(f"Searching {word!r} finds it, said at second {match['start']}: {match['text']}")
     say(f"The site is up: {address} (API: {address}/api/docs, admin: {address}/admin/)")
     say(f"Sign in as {USERNAME!r} with the password {password!r}. `script/demo stop` ends it.")
 

@@ -93,6 +93,43 @@ def test_a_pid_file_that_means_nothing_is_removed(house: Path, content: str) -> 
     stop(house)
 
 
+@pytest.mark.parametrize("arguments", [["nowhere.m4a"], ["."], ["--verbose"], ["one.m4a", "two.m4a"]])
+def test_what_cannot_be_sent_is_wrong_usage_before_anything_starts(house: Path, arguments: list[str]) -> None:
+    done = subprocess.run([house / "script/demo", *arguments], cwd=house, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "is not a file that can be read" in done.stderr or "usage: script/demo" in done.stderr
+    assert not (house / "env").exists()
+
+
+def test_help_says_how_it_is_used_and_starts_nothing(house: Path) -> None:
+    done = subprocess.run([house / "script/demo", "--help"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.startswith("usage: script/demo [RECORDING]")) == (0, True)
+    assert not (house / "env").exists()
+
+
+def test_a_demo_that_fails_stops_what_it_started_and_says_so(house: Path) -> None:
+    """The recording is named from where one stands, and found from where the script goes."""
+    python = house / ".venv/bin/python"
+    sleep = f'exec {sys.executable} -c "{SLEEP}" "$@"'
+    python.write_text(f"""#!/bin/sh
+case "$1 $2" in
+  "script/demo.py port") echo 8000 ;;
+  "script/demo.py run") echo "$4" >sent; exit 7 ;;
+  *) {sleep} ;;
+esac
+""")
+    (house / ".venv/bin/gunicorn").symlink_to(python)
+    (house / "recordings").mkdir()
+    (house / "recordings/note.m4a").write_bytes(b"sound")
+    done = subprocess.run(
+        [house / "script/demo", "note.m4a"], cwd=house / "recordings", capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 7
+    assert "the site is stopped" in done.stderr
+    assert (house / "sent").read_text().strip() == str(house / "recordings/note.m4a")
+    assert not list((house / "data/demo").glob("*.pid"))
+
+
 def test_the_demo_is_offline_whatever_the_surroundings_say(house: Path) -> None:
     done = subprocess.run([house / "script/demo"], env=os.environ | PAID, timeout=60)
     assert done.returncode == 7  # the stand-in's
