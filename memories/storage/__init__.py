@@ -18,10 +18,14 @@ class DurableFileSystemStorage(FileSystemStorage):
     """A folder whose files survive a power cut once `save` has returned: an accepted recording is never lost."""
 
     def _save(self, name: str, content: Any) -> str:
+        location = Path(self.location)
+        above = [folder.parent for folder in (location, *location.parents) if not folder.exists()]
         saved: str = super()._save(name, content)  # type: ignore[misc]
         path = Path(self.path(saved))
         write_through(path)  # the bytes
-        write_through(path.parent)  # and the name by which they are found
+        # And each name on the way to them: a folder that is there may have been made a moment ago, by somebody else.
+        for folder in (*(folder for folder in path.parents if folder.is_relative_to(location)), *above):
+            write_through(folder)
         return saved
 
 
