@@ -84,7 +84,7 @@ def _storage() -> None:
 
 
 def _queue() -> None:
-    ports.queue().depth()
+    ports.queue().reach()
 
 
 PARTS: dict[str, Callable[[], None]] = {"database": _database, "storage": _storage, "queue": _queue}

@@ -61,3 +61,7 @@ class Queue(ABC):
     @abstractmethod
     def depth(self) -> int:
         """How many memories wait. May be an estimate."""
+
+    def reach(self) -> None:
+        """Does it answer? With no more rights than it takes to enqueue."""
+        self.depth()

@@ -25,6 +25,8 @@ LONGEST_DELAY = 900  # seconds that SQS holds a message back
 DEAD_BATCH = 10  # messages that one receive brings
 DEAD_VISIBILITY = 120  # seconds in which such a batch is recorded
 STALE = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue"})  # what SQS says of a receipt that has expired
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+WAITING = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
 
 logger = logging.getLogger(__name__)
 
@@ -179,9 +181,12 @@ class SQSQueue(Queue):
         self._delete(self.dlq_url, dead.receipt)
 
     def depth(self) -> int:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
-        answer = self._call("get_queue_attributes", QueueUrl=self.url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
+        answer = self._call("get_queue_attributes", QueueUrl=self.url, AttributeNames=WAITING)
+        return sum(int(answer["Attributes"][name]) for name in WAITING)
+
+    def reach(self) -> None:
+        """An API that may only send is refused this, by an SQS that it has reached."""
+        self._call("get_queue_attributes", tolerate=DENIED, QueueUrl=self.url, AttributeNames=WAITING)
 
     def _delete(self, url: str, handle: str) -> None:
         self._call("delete_message", tolerate=STALE, QueueUrl=url, ReceiptHandle=handle)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from memories import leases
@@ -18,6 +18,7 @@ from memories.queues.base import Message, Queue
 from memories.queues.database import DatabaseQueue
 from memories.queues.sqs import SQSQueue
 from memories.tests.aws import AWS, REGION
+from memories.tests.processes import wait_for
 
 
 def sqs_queue(request: pytest.FixtureRequest) -> SQSQueue:
@@ -163,8 +164,15 @@ def test_a_worker_that_died_before_its_claim_hides_a_row_only_for_the_visibility
 def test_a_waiting_receive_sees_what_another_thread_enqueues(owner: User) -> None:
     queue = DatabaseQueue(poll=0.01)
 
+    def captured() -> bool:
+        try:
+            Memory.objects.create(owner=owner)
+        except OperationalError:  # SQLite in memory locks whole tables between threads, and waits for none
+            return False
+        return True
+
     def capture() -> None:
-        Memory.objects.create(owner=owner)
+        wait_for(captured)
         connection.close()
 
     timer = threading.Timer(0.1, capture)

@@ -7,6 +7,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -207,31 +208,52 @@ def test_a_waiting_receive_sees_what_another_thread_enqueues(queue: SQSQueue) ->
 # --- SQS away ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def nonsense() -> Iterator[str]:
-    """The address of a server that answers, but not as SQS does."""
+@contextmanager
+def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
+    """The address of a server that says the same to everything."""
 
-    class Nonsense(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.send_response(500)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.end_headers()
-            self.wfile.write(b"<nonsense")
+            self.wfile.write(body)
 
         def log_message(self, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Nonsense) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
 
-def test_sqs_being_away_is_one_error_of_ours(aws: AWS, urls: Queues, nonsense: str) -> None:
-    for endpoint, reason in ((NOWHERE, "EndpointConnectionError"), (nonsense, "500")):
+def assert_away(queue: SQSQueue, reason: str) -> None:
+    for call in (
+        lambda: queue.enqueue(ID),
+        queue.receive,
+        queue.depth,
+        queue.reach,
+        lambda: list(queue.dead_letters()),
+    ):
+        with pytest.raises(QueueUnavailable, match=reason):
+            call()
+
+
+def test_sqs_being_away_is_one_error_of_ours(aws: AWS, urls: Queues) -> None:
+    assert_away(SQSQueue(urls.url, urls.dlq_url, REGION, NOWHERE), "EndpointConnectionError")
+    with answering(500, b"<nonsense") as endpoint:
+        assert_away(SQSQueue(urls.url, urls.dlq_url, REGION, endpoint), "500")
+
+
+def test_an_api_that_may_only_send_reaches_sqs(aws: AWS, urls: Queues) -> None:
+    refusal = b'{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "Not authorized."}'
+    with answering(403, refusal, x_amzn_query_error="AccessDenied;Sender") as endpoint:
         queue = SQSQueue(urls.url, urls.dlq_url, REGION, endpoint)
-        for call in (lambda: queue.enqueue(ID), queue.receive, queue.depth, lambda: list(queue.dead_letters())):  # noqa: B023
-            with pytest.raises(QueueUnavailable, match=reason):
-                call()
+        queue.reach()
+        with pytest.raises(QueueUnavailable, match="AccessDenied"):
+            queue.depth()
 
 
 def test_what_sqs_refuses_is_named(aws: AWS, urls: Queues) -> None:
