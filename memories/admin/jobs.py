@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from memories import recovery, workload
+from memories.admin import reprocessing
 from memories.admin.base import ReadOnlyAdmin, age, memory_link
 from memories.admin.confirm import Refused, Work, run_confirmed
 from memories.models import Attempt, DeadLetter, Stage
@@ -80,7 +81,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     @admin.action(description="Requeue", permissions=["requeue"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
         work = Work("requeue", "Requeue these dead letters?", _check, _requeue, _consequences)
-        return run_confirmed(self, request, queryset.select_related("memory"), work)
+        return run_confirmed(self, request, _with_memories(queryset), work)
 
     @admin.action(description="Mark as resolved", permissions=["requeue"])
     def mark_as_resolved(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
@@ -101,16 +102,20 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         return age(letter.created_at)
 
 
-def _check(letter: DeadLetter) -> None:
+def _with_memories(letters: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
+    return letters.select_related("memory").annotate(has_words=reprocessing.has_words("memory"))
+
+
+def _check(letter: Any) -> None:
     if letter.resolved_at:
         raise Refused("It is resolved already.")
     if letter.memory is None:
         raise Refused("There is no memory to work on: the message named none, or it was erased.")
-    recovery.check_reprocessable(letter.memory, Stage(letter.memory.stage))
+    reprocessing.check(letter.memory, Stage(letter.memory.stage), has_words=letter.has_words)
 
 
 def _requeue(letter: DeadLetter) -> None:
-    _check(DeadLetter.objects.select_related("memory").get(pk=letter.pk))  # somebody else may have been faster
+    _check(_with_memories(DeadLetter.objects.all()).get(pk=letter.pk))  # somebody else may have been faster
     recovery.requeue(letter.pk)
 
 

@@ -17,6 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from memories import recovery, workload
+from memories.admin import reprocessing
 from memories.admin.base import ReadOnlyAdmin, age, audit, short
 from memories.admin.confirm import Work, reason_of, run_confirmed
 from memories.admin.erasing import ErasingAdmin, erase_memory
@@ -175,14 +176,17 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
                 "What they hold now stays until it is replaced; what people changed stays for good.",
             ]
 
+        def check(memory: Any) -> None:
+            reprocessing.check(memory, stage, has_words=memory.has_words)
+
         work = Work(
             action=f"reprocess_from_{stage.value}",
             title=f"Reprocess from {stage.value}?",
-            check=lambda memory: recovery.check_reprocessable(memory, stage),
+            check=check,
             run=lambda memory: recovery.reprocess(memory.pk, stage=stage),
             consequences=consequences,
         )
-        return run_confirmed(self, request, queryset, work)
+        return run_confirmed(self, request, queryset.annotate(has_words=reprocessing.has_words()), work)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

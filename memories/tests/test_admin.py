@@ -11,10 +11,12 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.files.storage import FileSystemStorage, Storage, default_storage
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from memories import leases, uploads
-from memories.errors import NotAudio
+from memories.errors import AudioExpired, MemoryBusy, NotAudio, NothingToAnalyze
 from memories.models import Attempt, DeadLetter, DeviceToken, Memory, Stage, Status, Transcript, Upload
 from memories.tests.factories import make_memory, make_user
 from memories.tests.speech import wav
@@ -361,6 +363,26 @@ def test_who_may_change_memories_finds_the_buttons_on_their_pages(memory: Memory
     assert 'value="requeue"' in page(client, f"memories/deadletter/{letter.pk}/change/")
 
 
+@pytest.mark.parametrize("stage", Stage.values)
+def test_what_a_worker_holds_is_not_set_going_again(stage: str, root: Client, memory: Memory) -> None:
+    Memory.objects.filter(pk=memory.pk).update(status=Status.QUEUED)
+    assert leases.claim(memory.pk, worker="w").run
+    for confirmed in (False, True):
+        text = act(root, "memory", f"reprocess_from_{stage}", memory.pk, confirmed=confirmed)
+        assert MemoryBusy.detail in text
+    memory.refresh_from_db()
+    assert memory.lease_token is not None
+
+
+def test_the_words_are_enough_to_analyze_again(root: Client) -> None:
+    memory = make_memory(transcript="Words.")  # its audio is gone
+    assert AudioExpired.detail in act(root, "memory", "reprocess_from_transcription", memory.pk)
+    assert AudioExpired.detail not in act(root, "memory", "reprocess_from_analysis", memory.pk)
+    act(root, "memory", "reprocess_from_analysis", memory.pk, confirmed=True)
+    memory.refresh_from_db()
+    assert (memory.status, memory.stage) == (Status.QUEUED, Stage.ANALYSIS)
+
+
 def test_forged_ids_change_nothing(root: Client, memory: Memory) -> None:
     act(root, "memory", "reprocess_from_transcription", "nonsense", confirmed=True, status=400)
     act(root, "memory", "reprocess_from_transcription", "0" * 32, confirmed=True)
@@ -517,6 +539,28 @@ def test_the_page_of_a_memory_is_bounded_however_much_hangs_on_it(
     assert "code35" in text
     assert "code34" not in text  # the latest 25; the rest is one click away
     assert "60 attempts" in page(root, "memories/attempt/", memory__id__exact=str(memory.pk))
+
+
+@pytest.mark.parametrize(
+    ("model", "action"),
+    [
+        ("memory", "reprocess_from_transcription"),
+        ("memory", "reprocess_from_analysis"),
+        ("deadletter", "requeue"),
+    ],
+)
+def test_a_question_about_many_costs_no_more_queries_than_one_about_few(model: str, action: str, root: Client) -> None:
+    def cost(count: int) -> int:
+        memories = [make_memory(transcript="Words." if n % 2 else "", stage=Stage.ANALYSIS) for n in range(count)]
+        letters = [DeadLetter.objects.create(memory=memory, stage="analysis", code="x") for memory in memories]
+        with CaptureQueriesContext(connection) as queries:
+            text = act(root, model, action, *(row.pk for row in (memories if model == "memory" else letters)))
+        assert "confirmed" in text
+        if action != "reprocess_from_transcription":
+            assert text.count(NothingToAnalyze.detail) == count / 2
+        return len(queries)
+
+    assert cost(2) == cost(20)
 
 
 def test_the_list_adds_up_what_a_memory_cost(root: Client, memory: Memory) -> None:
