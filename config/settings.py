@@ -305,6 +305,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": MEMORIES_LOG_LEVEL if MEMORIES_LOG_LEVEL in LOG_LEVELS else "INFO"},
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
+        "botocore": {"level": "WARNING"},  # where it found credentials, once for each client
         "faster_whisper": {"level": "WARNING"},  # several lines for each clip
         "httpx2": {"level": "WARNING"},  # a line for each call to OpenAI says nothing new
     },
