@@ -119,6 +119,9 @@ if "sqlite" in _database["ENGINE"]:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+else:
+    # A host that does not answer costs seconds, not the two minutes of TCP; DATABASE_URL may say otherwise.
+    _database["OPTIONS"] = {"connect_timeout": 10} | _database.get("OPTIONS", {})
 
 AWS_REGION = env.str("AWS_REGION", "us-east-1")
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None

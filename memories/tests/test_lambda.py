@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +20,7 @@ from memories.tests.aws import AWS, Queues
 from memories.tests.aws_shape import query
 from memories.tests.lambda_events import SCHEDULED, EventSource, failures, http_event, sqs_event
 from memories.tests.lambda_runtime import Function, FunctionError, function
-from memories.tests.processes import House, build_house, postgres, wait_for
+from memories.tests.processes import ROOT, House, build_house, postgres, wait_for
 from memories.tests.server import BOUNDARY, FILE_HEAD, FILE_TAIL, MAKE_TOKEN
 from memories.tests.speech import wav
 
@@ -317,3 +320,11 @@ def test_a_database_that_is_away_keeps_the_message(stage: Stage) -> None:
     stage.function.env["DATABASE_URL"] = reachable
     assert stage.ring(ring_for(memory_id)) == []
     assert stage.status(memory_id) == "READY"
+
+
+def test_tls_to_the_database_is_a_part_of_its_address(tmp_path: Path) -> None:
+    url = "postgres://memories:secret@db.example.org:5432/memories?sslmode=verify-full&sslrootcert=/rds.pem"
+    code = "from config import settings; import json; print(json.dumps(settings.DATABASES['default']['OPTIONS']))"
+    env = os.environ | {"DATABASE_URL": url, "MEMORIES_DATA_DIR": str(tmp_path)}
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, check=True, capture_output=True).stdout
+    assert json.loads(printed) == {"connect_timeout": 10, "sslmode": "verify-full", "sslrootcert": "/rds.pem"}
