@@ -37,12 +37,12 @@ class RedisServer:
         command = [PROGRAM, *(word for option in options.items() for word in option)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 30
-        while not self._answers():
+        while not self.answers():
             assert self._process.poll() is None, "The Redis server has ended."
             assert time.monotonic() < until, "The Redis server does not answer."
             time.sleep(0.02)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         with suppress(redis.RedisError):
             return bool(self.client.ping())
         return False

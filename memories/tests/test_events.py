@@ -50,7 +50,7 @@ def redis(_server: RedisServer, settings: Any, monkeypatch: pytest.MonkeyPatch) 
     _server.client.flushall()
     monkeypatch.setattr(events, "announcer", Announcer(quiet_seconds=0.05))
     yield _server
-    if not _server._answers():
+    if not _server.answers():
         _server.start()
 
 

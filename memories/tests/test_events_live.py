@@ -124,6 +124,13 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _redis_is_there_for_the_next_test(redis: RedisServer) -> Iterator[None]:
+    yield
+    if not redis.answers():
+        redis.start()
+
+
 @pytest.fixture(scope="module")
 def server(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """With a worker that takes its time, and hearts that beat fast."""
