@@ -28,7 +28,7 @@ def ring(memory_id: uuid.UUID, delay: float = 0) -> bool:
     try:
         ports.queue().enqueue(memory_id, delay)
     except MemoriesError as error:
-        logger.warning("The queue was not rung for %s: %s", memory_id, error.code)
+        logger.warning("The queue was not rung for %s: %s", memory_id, error.detail)
         return False
     Memory.objects.filter(pk=memory_id).update(enqueued_at=timezone.now() + timedelta(seconds=delay))
     return True
