@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from memories import events, leases, ports
@@ -61,15 +61,24 @@ def reprocess(
     return memory
 
 
-def check_reprocessable(memory: Memory, stage: Stage) -> None:
-    """Raise what speaks against it: MemoryBusy, AudioExpired, NothingToAnalyze."""
+def has_words(memory: str = "pk") -> Exists:
+    """For `annotate`: whether there is something to analyze; `memory` names the field that leads to the memory."""
+    return Exists(Transcript.objects.filter(memory=OuterRef(memory)).exclude(text=""))
+
+
+def check_reprocessable(memory: Memory, stage: Stage, *, words: bool | None = None) -> None:
+    """Raise what speaks against it: MemoryBusy, AudioExpired, NothingToAnalyze. `words`: whether it has any, where
+    that was asked for many at once."""
     held = memory.status in RUNNING and memory.lease_expires_at and memory.lease_expires_at > timezone.now()
     if held:
         raise MemoryBusy
     if stage is Stage.TRANSCRIPTION and not memory.audio:
         raise AudioExpired
-    if stage is Stage.ANALYSIS and not Transcript.objects.filter(memory=memory).exclude(text="").exists():
-        raise NothingToAnalyze
+    if stage is Stage.ANALYSIS:
+        if words is None:
+            words = Transcript.objects.filter(memory=memory).exclude(text="").exists()
+        if not words:
+            raise NothingToAnalyze
 
 
 def requeue(dead_letter_id: int) -> Memory:

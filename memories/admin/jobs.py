@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from memories import recovery, workload
-from memories.admin import reprocessing
 from memories.admin.base import ReadOnlyAdmin, age, memory_link
 from memories.admin.confirm import Refused, Work, run_confirmed
 from memories.models import Attempt, DeadLetter, Stage
@@ -103,7 +102,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
 
 def _with_memories(letters: QuerySet[DeadLetter]) -> QuerySet[DeadLetter]:
-    return letters.select_related("memory").annotate(has_words=reprocessing.has_words("memory"))
+    return letters.select_related("memory").annotate(has_words=recovery.has_words("memory"))
 
 
 def _check(letter: Any) -> None:
@@ -111,7 +110,7 @@ def _check(letter: Any) -> None:
         raise Refused("It is resolved already.")
     if letter.memory is None:
         raise Refused("There is no memory to work on: the message named none, or it was erased.")
-    reprocessing.check(letter.memory, Stage(letter.memory.stage), has_words=letter.has_words)
+    recovery.check_reprocessable(letter.memory, Stage(letter.memory.stage), words=letter.has_words)
 
 
 def _requeue(letter: DeadLetter) -> None:

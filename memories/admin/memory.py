@@ -17,7 +17,6 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from memories import recovery, workload
-from memories.admin import reprocessing
 from memories.admin.base import ReadOnlyAdmin, age, audit, short
 from memories.admin.confirm import Work, reason_of, run_confirmed
 from memories.admin.erasing import ErasingAdmin, erase_memory
@@ -177,7 +176,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
             ]
 
         def check(memory: Any) -> None:
-            reprocessing.check(memory, stage, has_words=memory.has_words)
+            recovery.check_reprocessable(memory, stage, words=memory.has_words)
 
         work = Work(
             action=f"reprocess_from_{stage.value}",
@@ -186,7 +185,7 @@ class MemoryAdmin(ErasingAdmin, ReadOnlyAdmin):
             run=lambda memory: recovery.reprocess(memory.pk, stage=stage),
             consequences=consequences,
         )
-        return run_confirmed(self, request, queryset.annotate(has_words=reprocessing.has_words()), work)
+        return run_confirmed(self, request, queryset.annotate(has_words=recovery.has_words()), work)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
