@@ -25,7 +25,7 @@ django.setup()
 
 from django.db import connections
 
-from memories import housekeeping, logs, processing, recovery
+from memories import housekeeping, leases, logs, processing, recovery
 from memories.queues.sqs import dead_message, memory_id_in
 from memories.transcription import StopSign
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mangum import Mangum
     from mangum.types import ASGI, LambdaContext
 
-SAVING = 15.0  # seconds, enough to save what a call brought, and to hand the memory on
+SAVING = sum(leases.PAUSES) + 5.0  # seconds, enough to save what a call brought even while the database restarts
 TIDY_EVERY = 3600.0  # seconds
 
 logger = logging.getLogger(__name__)

@@ -20,12 +20,12 @@ from typing import BinaryIO, cast
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from memories import allowance, doorbell, events, search, uploads
 from memories import audio as sound
-from memories.database import drop_lost_connection
+from memories.database import AWAY, drop_lost_connection
 from memories.errors import (
     AudioError,
     DatabaseUnavailable,
@@ -215,7 +215,7 @@ def _write_row(memory: Memory, upload: Upload | None = None) -> Accepted:
                 raise UploadExpired
             events.announce(memory.pk)
             transaction.on_commit(lambda: doorbell.ring(memory.pk), robust=True)
-    except (OperationalError, InterfaceError, InternalError) as error:  # the last: a database that is read-only
+    except AWAY as error:
         if not upload and not _may_be_written(memory):
             _discard(str(memory.audio))
         raise DatabaseUnavailable from error
@@ -249,7 +249,7 @@ def _may_be_written(memory: Memory) -> bool:
     drop_lost_connection()
     try:
         return Memory.objects.filter(pk=memory.pk).exists()
-    except (OperationalError, InterfaceError):
+    except AWAY:
         return True
 
 

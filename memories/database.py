@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
+
+AWAY = (OperationalError, InterfaceError, InternalError)  # the last: a database that is read-only, as in a failover
 
 
 def drop_lost_connection() -> None:

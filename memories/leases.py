@@ -18,11 +18,12 @@ from time import monotonic, sleep
 from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from memories import events, insights, search
+from memories.database import AWAY
 from memories.errors import LeaseLost, MemoriesError, WorkerLost
 from memories.models import (
     FINISHED,
@@ -51,7 +52,8 @@ _RELEASED: dict[str, Any] = {"lease_token": None, "lease_expires_at": None, "hid
 class Answer(enum.Enum):
     CLAIMED = "claimed"
     DONE = "done"  # nothing to do: acknowledge the message
-    BUSY = "busy"  # held by another worker, who may die, or not due yet: do not acknowledge
+    BUSY = "busy"  # held by another worker, who may die: do not acknowledge
+    WAITS = "waits"  # not due yet: acknowledge, since the row says when it is
     GONE = "gone"  # erased: acknowledge
 
 
@@ -73,7 +75,7 @@ def insistent(save: Callable[Concatenate[Run, Saving], None]) -> Callable[Concat
                     sleep(pause)
                     run.attempt.refresh_from_db()  # what the try before noted on it was rolled back
                 return save(run, *args, **kwargs)
-            except (OperationalError, InterfaceError):
+            except AWAY:
                 if connection.in_atomic_block or pause == PAUSES[-1]:
                     raise
                 logger.warning("The database is away; what was paid for will be saved when it is back.")
@@ -123,7 +125,9 @@ def _refused(memory_id: uuid.UUID, now: datetime) -> Claim:
         return Claim(Answer.GONE)
     if memory.status in FINISHED:
         return Claim(Answer.DONE)
-    until = memory.lease_expires_at or memory.next_attempt_at or now
+    if memory.status == Status.QUEUED and memory.next_attempt_at and memory.next_attempt_at > now:
+        return Claim(Answer.WAITS)
+    until = memory.lease_expires_at or now
     return Claim(Answer.BUSY, wait=max(0.0, (until - now).total_seconds()))
 
 
@@ -173,7 +177,7 @@ class Run:
         self._reported_at, self._percent = monotonic(), percent
         try:
             self._write(progress=percent)
-        except (OperationalError, InterfaceError):  # no reason to give up the call that is under way
+        except AWAY:  # no reason to give up the call that is under way
             if connection.in_atomic_block:
                 raise
             logger.warning("The progress could not be reported; the lease has room for that.")
@@ -182,19 +186,22 @@ class Run:
     def describe_audio(self, *, seconds: float, damage: str | None) -> None:
         self._write(duration_seconds=seconds, audio_damage=damage or "")
 
-    def chunks(self) -> dict[tuple[float, float], TranscriptResult]:
-        """The checkpoints, by the cut in seconds."""
-        return {(c.start, c.end): _result_from_json(c.result) for c in Chunk.objects.filter(memory=self.memory)}
+    def chunks(self, model: str) -> dict[tuple[float, float], TranscriptResult]:
+        """This model's checkpoints, by the cut in seconds."""
+        saved = {(c.start, c.end): _result_from_json(c.result) for c in Chunk.objects.filter(memory=self.memory)}
+        return {cut: result for cut, result in saved.items() if result.model == model}
 
     @insistent
     def keep_chunk(self, start: float, end: float, result: TranscriptResult) -> None:
         with transaction.atomic():
             self._write()
-            _, created = Chunk.objects.get_or_create(
-                memory=self.memory, start=start, end=end, defaults={"result": _result_as_json(result)}
-            )
-            if created:  # else this is the second try of a save whose answer was lost
-                self._book(result.usage, result.model)
+            content = _result_as_json(result)
+            cut = Chunk.objects.filter(memory=self.memory, start=start, end=end)
+            if cut.filter(result=content).exists():
+                return  # this is the second try of a save whose answer was lost
+            cut.delete()  # of another model
+            Chunk.objects.create(memory=self.memory, start=start, end=end, result=content)
+            self._book(result.usage, result.model)
 
     @insistent
     def finish_transcription(self, result: TranscriptResult) -> None:

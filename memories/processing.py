@@ -6,12 +6,14 @@ import enum
 import logging
 import random
 import uuid
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from memories import evidence, leases, logs, ports, spending
+from memories.analyzers.base import Analyzer
 from memories.database import drop_lost_connection
 from memories.doorbell import ring
 from memories.errors import (
@@ -27,8 +29,8 @@ from memories.leases import Answer, Run
 from memories.models import Stage, Transcript
 from memories.queues.base import Queue
 from memories.storage import is_disk_full
-from memories.transcription import StopSign, transcribe
-from memories.types import AnalysisResult
+from memories.transcription import BEAT, StopSign, transcribe
+from memories.types import AnalysisResult, TranscriptResult
 
 MAX_RETRY_SECONDS = 3600.0
 
@@ -103,16 +105,30 @@ def analyze(run: Run, should_stop: StopSign) -> None:
             raise Interrupted
         run.report(fraction)
 
-    def find() -> AnalysisResult:
-        return analyzer.analyze(words, recorded_at=run.memory.recorded_locally, on_progress=on_progress)
-
-    if not analyzer.paid:
-        found = find()
+    on_progress(0.0)
+    if analyzer.paid:
+        found = _paid_analysis(run, analyzer, words, should_stop)
     else:
-        on_progress(0.0)
-        spending.check(Stage.ANALYSIS)
-        found = spending.pay(Stage.ANALYSIS, run.memory.owner_id, analyzer.estimate(words), find)
+        found = analyzer.analyze(words, recorded_at=run.memory.recorded_locally, on_progress=on_progress)
     run.finish_analysis(evidence.verified(found, words))
+
+
+def _paid_analysis(run: Run, analyzer: Analyzer, words: TranscriptResult, should_stop: StopSign) -> AnalysisResult:
+    """In a thread of its own, while this one says that we are alive. Once begun it is brought to its end: it may take
+    several calls, and nothing is saved between them."""
+    spending.check(Stage.ANALYSIS)
+    reached = [0.0]
+    recorded_at = run.memory.recorded_locally
+
+    def call() -> AnalysisResult:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(analyzer.analyze, words, recorded_at=recorded_at, on_progress=reached.append)
+            while not wait([future], timeout=BEAT).done:
+                should_stop()  # asked for the sake of the message, which stays hidden while somebody asks
+                run.report(reached[-1])
+            return future.result()
+
+    return spending.pay(Stage.ANALYSIS, run.memory.owner_id, analyzer.estimate(words), call)
 
 
 def settle(run: Run, error: Exception) -> Disposition:
@@ -136,7 +152,7 @@ def settle(run: Run, error: Exception) -> Disposition:
 
 def _settle_known(run: Run, error: MemoriesError) -> Disposition:
     if isinstance(error, Waiting):
-        delay = error.retry_after or spending.PROBE_EVERY.total_seconds()
+        delay = error.retry_after or spread(spending.WAIT)
         logger.warning("Waits %.0f s: %s", delay, error.code)
         run.postpone(error, delay=delay)
         return Disposition(Next.AGAIN, delay)

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from memories import events, leases, ports
+from memories import events, leases, ports, spending
 from memories.doorbell import ring
 from memories.errors import AudioExpired, DeliveryFailed, MemoryBusy, NothingToAnalyze, WorkerLost
 from memories.models import RUNNING, UNFINISHED, DeadLetter, Memory, Stage, Status, Transcript
@@ -52,8 +52,6 @@ def reprocess(
         check_reprocessable(memory, stage)
         Memory.objects.filter(pk=memory_id).move(Status.QUEUED, stage=stage, **_AS_NEW)
         leases.close_lost_attempts(memory_id)
-        if stage is Stage.TRANSCRIPTION and resolution == DeadLetter.Resolution.REPROCESSED:
-            memory.chunks.all().delete()  # all of it anew, perhaps by another model
         memory.dead_letters.resolve(resolution)
         events.announce(memory_id)
         transaction.on_commit(lambda: ring(memory_id))
@@ -105,10 +103,14 @@ class SweepReport:
 
 
 def sweep() -> SweepReport:
-    """Find what would otherwise wait for a human. Cheap; several at once do no harm."""
-    dead = record_dead_letters()
+    """Find what would otherwise wait for a human. Cheap; several at once do no harm.
+
+    Dead letters come last: a queue of them that cannot be read (QueueUnavailable) keeps nothing else from being found.
+    """
     taken_back, given_up = take_back_lost_leases()
-    return SweepReport(taken_back, given_up, ring_again(), dead)
+    spending.probe_when_due()
+    rung = ring_again()
+    return SweepReport(taken_back, given_up, rung, record_dead_letters())
 
 
 def take_back_lost_leases() -> tuple[int, int]:
@@ -146,12 +148,16 @@ def record_dead_letters() -> int:
 
 
 def record_dead_letter(dead: DeadMessage) -> None:
-    """A dead message as a row. Its memory fails, unless it is finished, a live worker has it, or it waits for its time:
-    then the sweep rings for it anew."""
+    """A dead message as a row. Its memory fails, unless it is finished, or its row is alive: a worker has it or has had
+    it (its own count of attempts says when it is enough), or it waits for its time. The sweep rings for such anew."""
     error = DeliveryFailed(dead.reason)
     rows = Memory.objects.filter(pk__in=[dead.memory_id] if dead.memory_id else [])
     now = timezone.now()
-    alive = Q(status__in=RUNNING, lease_expires_at__gt=now) | Q(status=Status.QUEUED, next_attempt_at__gt=now)
+    alive = (
+        Q(status__in=RUNNING, lease_expires_at__gt=now)
+        | Q(status=Status.QUEUED, attempts__gt=0)
+        | Q(status=Status.QUEUED, next_attempt_at__gt=now)
+    )
     if leases.give_up(rows.filter(status__in=UNFINISHED).exclude(alive), error, body=dead.body):
         return
     if not rows.exists():  # malformed, or erased since

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from memories import errors
+from memories.database import AWAY
 from memories.errors import BudgetSpent, BudgetTooSmall, MemoriesError, PaidWorkStopped
-from memories.models import Breaker, DailySpending, Memory, Stage, Status
+from memories.models import Breaker, DailySpending, Memory, MemoryQuerySet, Stage, Status
 from memories.types import AnalysisResult, TranscriptResult
 
 PROBE_EVERY = timedelta(minutes=5)  # how often one memory tries for all whether paid work is possible again
+WAIT = 6 * 3600.0  # seconds; who waits for the breaker is woken when it closes, and comes by itself only in case
 SPREAD = 300.0  # seconds after midnight over which those who waited for the budget come back
 
 Result = TypeVar("Result", AnalysisResult, TranscriptResult)
+
+_AT_ONCE: dict[str, Any] = {"next_attempt_at": None, "enqueued_at": None, "hidden_until": None}
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +49,7 @@ def check(stage: Stage) -> None:
     if breaker.probe_at <= now and _take_probe(breaker, now):
         logger.info("Trying whether %s works again", stage.value)
         return
-    wait = max(1.0, (breaker.probe_at - now).total_seconds())
-    raise errors.BY_CODE[breaker.code](breaker.detail, retry_after=wait, billed=False)
+    raise errors.BY_CODE[breaker.code](breaker.detail, billed=False)
 
 
 def _take_probe(breaker: Breaker, now: datetime) -> bool:
@@ -71,17 +75,27 @@ def worked(stage: Stage) -> None:
         wake(stage)
 
 
+def probe_when_due() -> None:
+    """Wake the one who has waited longest behind each breaker whose time to probe has come."""
+    for breaker in Breaker.objects.filter(probe_at__lte=timezone.now()):
+        first = _waiting(Stage(breaker.stage)).order_by("created_at").values_list("pk", flat=True)[:1]
+        Memory.objects.filter(pk__in=list(first)).touch(**_AT_ONCE)
+
+
 def probe_now(stage: Stage) -> None:
-    """Let the next memory try at once, as somebody who has mended the account wants to see."""
+    """Let one memory try at once, as somebody who has mended the account wants to see."""
     Breaker.objects.filter(stage=stage).update(probe_at=timezone.now())
-    wake(stage)
+    probe_when_due()
 
 
 def wake(stage: Stage) -> int:
     """Make those due who wait for this stage's breaker; the sweep rings for them."""
+    return _waiting(stage).touch(**_AT_ONCE)
+
+
+def _waiting(stage: Stage) -> MemoryQuerySet:
     codes = [code for code, cls in errors.BY_CODE.items() if issubclass(cls, PaidWorkStopped)]
-    waiting = Memory.objects.filter(status=Status.QUEUED, stage=stage, error_code__in=codes)
-    return waiting.touch(next_attempt_at=None, enqueued_at=None, hidden_until=None)
+    return Memory.objects.filter(status=Status.QUEUED, stage=stage, error_code__in=codes)
 
 
 # --- the budget --------------------------------------------------------------------------------------------------
@@ -98,26 +112,40 @@ class Reservation:
 
     def settle(self, cost: Decimal | None) -> None:
         """The call succeeded, so paid work is possible. Without a known cost the estimate stands."""
-        if cost is not None:
-            self._correct(cost)
-        worked(self.stage)
+        with _a_database_that_is_away_changes_nothing():
+            if cost is not None:
+                self._correct(cost)
+            worked(self.stage)
 
     def fail(self, error: Exception) -> None:
         """The call failed. What may have been paid all the same stays booked."""
         if not isinstance(error, MemoriesError):
             return
-        if error.usage and error.usage.cost_usd is not None:
-            self._correct(error.usage.cost_usd)
-        elif not error.billed:
-            self._correct(Decimal(0))
-        if isinstance(error, PaidWorkStopped):
-            stop(self.stage, error)
+        with _a_database_that_is_away_changes_nothing():
+            if error.usage and error.usage.cost_usd is not None:
+                self._correct(error.usage.cost_usd)
+            elif not error.billed:
+                self._correct(Decimal(0))
+            if isinstance(error, PaidWorkStopped):
+                stop(self.stage, error)
 
     def _correct(self, cost: Decimal) -> None:
         if cost != self.usd:
             rows = DailySpending.objects.filter(day=self.day, owner__isnull=True)
             for row in (rows, DailySpending.objects.filter(day=self.day, owner=self.owner_id)):
                 row.update(usd=F("usd") + (cost - self.usd))
+
+
+@contextmanager
+def _a_database_that_is_away_changes_nothing() -> Iterator[None]:
+    """The estimate stands then; what the call has brought, or why it failed, is more than the books are."""
+    try:
+        yield
+    except AWAY:
+        if connection.in_atomic_block:
+            raise
+        logger.warning("A call stays booked by its estimate: the database was away.")
+        connection.close()
 
 
 def pay(stage: Stage, owner_id: int, estimate: Decimal, call: Callable[[], Result]) -> Result:

@@ -36,8 +36,6 @@ def transcribe(run: Run, should_stop: StopSign) -> None:
         run.finish_transcription(Transcript.objects.get(memory=run.memory).as_result())
         return
     transcriber = ports.transcriber()
-    if transcriber.paid:
-        spending.check(Stage.TRANSCRIPTION)
     with TemporaryDirectory(prefix=WORKSPACE, dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         sound = normalized_audio(run, Path(folder), should_stop)
         source = as_it_came(transcriber, run.memory, sound, Path(folder))
@@ -128,11 +126,14 @@ class Lanes:
     def results(self) -> list[TranscriptResult]:
         """The words of every chunk, in order. Raises what the first call that failed raised, or Interrupted."""
         self._thread = threading.get_ident()
-        self._saved = {Cut(*cut): result for cut, result in self.run.chunks().items()}
+        self._saved = {Cut(*cut): result for cut, result in self.run.chunks(self.transcriber.name).items()}
         self._done = {cut: float(cut in self._saved) for cut in self.source.cuts}
         missing = [cut for cut in self.source.cuts if cut not in self._saved]
+        if missing and self.transcriber.paid:
+            spending.check(Stage.TRANSCRIPTION)
         lanes = _contiguous(missing, self.transcriber.limits.parallel)
-        with _executor(len(lanes)) as pool:
+        # Whisper works in this thread, and reports as it goes; a call to far away says nothing until it is answered.
+        with ThreadPoolExecutor(len(lanes) or 1) if self.transcriber.paid else Inline() as pool:
             for lane in lanes:
                 self._start_next(pool, lane)
             while self._calls:
@@ -171,11 +172,11 @@ class Lanes:
                     call.reservation.fail(error)
                 self._failure = self._failure or error
             self._start_next(pool, call.lane)
-        if not done and not self._failure:
+        if not done:
             try:
                 self._sign_of_life()
             except Exception as error:
-                self._failure = error
+                self._failure = self._failure or error
 
     def _transcribe(self, cut: Cut, language: str | None, prompt: str) -> TranscriptResult:
         """In a lane's thread: no database here. Times come back as seconds from the beginning of the recording."""
@@ -223,11 +224,7 @@ def _contiguous(cuts: list[Cut], lanes: int) -> list[Iterator[Cut]]:
     return [iter(cuts[start:end]) for start, end in pairwise(bounds)]
 
 
-def _executor(lanes: int) -> Executor:
-    return ThreadPoolExecutor(lanes, thread_name_prefix="lane") if lanes > 1 else _Inline()
-
-
-class _Inline(Executor):
+class Inline(Executor):
     """One call after the other in the thread that asks: a transcriber on our own CPU reports as it goes."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Form = TypeVar("Form", bound=BaseModel)
 
-MAX_OUTPUT_TOKENS = 16_000  # of one call, thoughts included: a bound on what a model that rambles may cost
+MAX_OUTPUT_TOKENS = 16_000  # of one call to OpenAI, thoughts included; others bound it by other names
 AGAINST_POLICY = frozenset({"bio_policy", "invalid_prompt", "misalignment_policy_violation"})
 NO_SUCH_CALL = frozenset({404, 405, 501})
 

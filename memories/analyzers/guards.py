@@ -11,7 +11,7 @@ RUN = 7  # words in a row that are nobody's by chance
 _FOREIGN = re.compile(
     r"\b(?:https?|ftp|file|data|javascript|mailto):\S+"
     r"|\bwww\.\S+"
-    r"|(?:[\w-]+\.)+[^\W\d_]{2,}(?:/\S*)?"  # evil.example/path
+    r"|(?<![\w-])(?:[\w-]{1,63}\.)+[^\W\d_]{2,63}(?:/\S*)?"  # evil.example/path; labels as long as DNS has them
     r"|<[a-z/!][^>]*>?",
     re.IGNORECASE,
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from time import sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from memories import openai_api
 from memories.analyzers import findings, prompts
 from memories.analyzers.asking import LanguageModel
 from memories.analyzers.base import Analyzer
-from memories.errors import MemoriesError
+from memories.errors import AnalyzerUnavailable, MemoriesError
 from memories.types import AnalysisResult, Progress, Segment, TranscriptResult, Usage
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Form = TypeVar("Form", bound=BaseModel)
 
 LIKELY_OUTPUT_TOKENS = 3_000  # of one call
+PAUSES = (2.0, 20.0)  # seconds before a call is tried again, where those before it were paid for
 
 
 class OpenAIAnalyzer(Analyzer):
@@ -94,19 +96,31 @@ class _Account:
     def __init__(self, model: LanguageModel, calls: int, on_progress: Progress | None) -> None:
         self._model, self._calls, self._on_progress = model, calls, on_progress
         self._spent: list[Usage] = []
+        self._answered = 0
 
     def ask(self, instructions: str, data: str, form: type[Form]) -> Form:
         if self._on_progress:
-            self._on_progress(len(self._spent) / self._calls)
-        try:
-            answer, usage = self._model.ask(instructions, data, form)
-        except MemoriesError as error:
-            if self._spent and (error.usage or not error.billed):
-                error.usage = self.total(error.usage or Usage(None, 0, 0, Decimal(0)))
-                error.billed = True
-            raise
-        self._spent.append(usage)
-        return answer
+            self._on_progress(self._answered / self._calls)
+        for pause in (*PAUSES, None):
+            try:
+                answer, usage = self._model.ask(instructions, data, form)
+            except MemoriesError as error:
+                if pause is None or not self._answered or not isinstance(error, AnalyzerUnavailable):
+                    raise self._with_what_was_paid(error) from None
+                if error.usage:
+                    self._spent.append(error.usage)
+                sleep(min(error.retry_after or pause, PAUSES[-1]))
+            else:
+                self._spent.append(usage)
+                self._answered += 1
+                return answer
+        raise AssertionError("not reached")
+
+    def _with_what_was_paid(self, error: MemoriesError) -> MemoriesError:
+        if self._spent and (error.usage or not error.billed):
+            error.usage = self.total(error.usage or Usage(None, 0, 0, Decimal(0)))
+            error.billed = True
+        return error
 
     def total(self, last: Usage | None = None) -> Usage:
         spent = [*self._spent, last] if last else self._spent

@@ -19,7 +19,6 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.html import format_html, format_html_join
@@ -30,6 +29,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.views import set_rollback
 
 from memories import errors
+from memories.database import AWAY
 from memories.storage import is_disk_full
 
 CATALOGUE_PATH = "/api/docs/problems"
@@ -149,12 +149,12 @@ def _in_our_words(exc: Exception) -> Exception:
     """The exceptions of Django and of the system, as those that the table knows."""
     ours: Exception
     match exc:
+        case _ if isinstance(exc, AWAY):
+            ours = errors.DatabaseUnavailable()
         case Http404():
             return exceptions.NotFound()
         case PermissionDenied():
             return exceptions.PermissionDenied()
-        case OperationalError() | InterfaceError() | InternalError():  # the last: a database that is read-only
-            ours = errors.DatabaseUnavailable()
         case UnreadablePostError():
             ours = exceptions.ParseError("The connection broke off before the whole request was here.")
         case RequestDataTooBig():

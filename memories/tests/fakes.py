@@ -44,6 +44,7 @@ class FakeTranscriber(Failing, Transcriber):
     """Says the same sentence for each clip; `calls` holds the (start, seconds) of each."""
 
     limits = Limits(max_bytes=None, max_seconds=60.0, formats=frozenset({"wav"}))
+    name = "fake-speech"
 
     def __init__(self, text: str = "Call Maria tomorrow about the garden.", language: str = "en") -> None:
         super().__init__()

@@ -275,8 +275,20 @@ def test_progress_is_told_before_each_call_and_may_interrupt(openai_stub: OpenAI
     assert told[-1] < 1.0
 
 
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memories.analyzers.openai.PAUSES", (0.0, 0.0))
+
+
+def test_what_was_paid_before_is_not_thrown_away_for_one_failure(openai_stub: OpenAIStub) -> None:
+    openai_stub.fail(Fault(), "overloaded")
+    parts = len(OpenAIAnalyzer(part_tokens=400)._parts(LONG))
+    analyze(openai_stub, LONG, part_tokens=400)
+    assert len(openai_stub.calls) == parts + 1 + 1  # the overview, and the one that failed
+
+
 def test_what_was_paid_before_a_failure_is_known(openai_stub: OpenAIStub) -> None:
-    openai_stub.fail(Fault(), Fault(), "too fast")
+    openai_stub.fail(Fault(), Fault(), *["too fast"] * 3)
     with pytest.raises(AnalyzerUnavailable) as caught:
         analyze(openai_stub, LONG, part_tokens=400)
     assert caught.value.billed
@@ -293,7 +305,7 @@ def test_a_refusal_in_the_middle_counts_with_what_was_paid_before(openai_stub: O
 
 
 def test_where_it_is_not_known_what_the_last_call_cost_nothing_is_claimed(openai_stub: OpenAIStub) -> None:
-    openai_stub.fail(Fault(), "dropped in the middle")
+    openai_stub.fail(Fault(), *["dropped in the middle"] * 3)
     with pytest.raises(AnalyzerUnavailable) as caught:
         analyze(openai_stub, LONG, part_tokens=400)
     assert (caught.value.billed, caught.value.usage) == (True, None)

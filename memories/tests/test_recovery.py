@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from memories import doorbell, housekeeping, leases, ports, recovery
-from memories.errors import AudioExpired, MemoryBusy, NotAudio, NothingToAnalyze
+from memories.errors import AudioExpired, MemoryBusy, NotAudio, NothingToAnalyze, QueueUnavailable
 from memories.models import Attempt, Chunk, DeadLetter, DeviceToken, Memory, Stage, Status, Transcript
 from memories.queues.base import DeadMessage
 from memories.tests.fakes import FakeQueue
@@ -62,12 +63,6 @@ def test_a_requeued_dead_letter_goes_on_from_its_checkpoints(memory: Memory) -> 
     assert memory.chunks.count() == 1
     letter.refresh_from_db()
     assert letter.resolution == "requeued"
-
-
-def test_reprocessing_from_transcription_keeps_no_checkpoint_of_the_old_model(memory: Memory) -> None:
-    Chunk.objects.create(memory=memory, start=0, end=1, result={})
-    recovery.reprocess(memory.pk, stage=Stage.TRANSCRIPTION)
-    assert memory.chunks.count() == 0
 
 
 def test_a_dead_letter_is_requeued_once(memory: Memory) -> None:
@@ -201,6 +196,32 @@ def test_a_dead_message_does_not_fail_a_memory_that_a_live_worker_has(memory: Me
     recovery.sweep()
     memory.refresh_from_db()
     assert memory.status == Status.TRANSCRIBING
+
+
+def test_a_dead_message_does_not_fail_a_memory_that_a_worker_has_had(memory: Memory, queue: FakeQueue) -> None:
+    Memory.objects.update(attempts=1)
+    queue.dead.append(dead(memory.pk))
+    recovery.sweep()
+    memory.refresh_from_db()
+    assert memory.status == Status.QUEUED
+
+
+def test_a_queue_of_dead_messages_that_is_away_keeps_nothing_else_from_being_found(
+    memory: Memory, settings: Any
+) -> None:
+    settings.MEMORIES_QUEUE = {"BACKEND": "memories.tests.test_recovery.WithoutDeadLetters"}
+    leases.claim(memory.pk, worker="dies")
+    Memory.objects.update(lease_expires_at=timezone.now())
+    with pytest.raises(QueueUnavailable):
+        recovery.sweep()
+    memory.refresh_from_db()
+    assert memory.status == Status.QUEUED
+    assert memory.enqueued_at
+
+
+class WithoutDeadLetters(FakeQueue):
+    def dead_letters(self) -> Iterator[DeadMessage]:
+        raise QueueUnavailable
 
 
 def test_a_dead_message_does_not_fail_a_memory_that_waits_for_its_time(memory: Memory, queue: FakeQueue) -> None:

@@ -10,14 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from memories import ports, recovery, spending
+from memories import leases, ports, recovery, spending
 from memories.errors import AccountSpent, BudgetSpent, KeyRefused, ModelGone, TranscriberUnavailable
 from memories.models import Attempt, Breaker, DailySpending, Memory, Stage, Status
 from memories.processing import Next
 from memories.tests.factories import make_user
 from memories.tests.fakes import PaidAnalyzer, PaidTranscriber
 from memories.tests.jobs import Recorded, process, wait_over
-from memories.types import Usage
+from memories.types import Segment, TranscriptResult, Usage
 
 pytestmark = pytest.mark.django_db
 
@@ -169,6 +169,38 @@ def test_one_memory_probes_for_all_and_when_it_works_all_go_on(recorded: Recorde
     for memory in memories[1:]:
         process(memory)
         assert memory.status == Status.READY
+
+
+def test_the_sweep_sends_the_one_who_waits_longest_to_probe(recorded: Recorded, paid: PaidTranscriber) -> None:
+    first, second = recorded(), recorded()
+    paid.raise_exc(KeyRefused(billed=False))
+    for memory in (first, second):
+        process(memory)
+        assert memory.next_attempt_at
+        assert memory.next_attempt_at - timezone.now() > timedelta(hours=1)  # it does not even ask so often
+    recovery.sweep()
+    assert Memory.objects.due(timezone.now()).count() == 0
+    Breaker.objects.update(probe_at=timezone.now())
+    recovery.sweep()
+    assert Memory.objects.due(timezone.now()).get() == first
+
+
+def test_what_is_paid_already_asks_no_breaker(recorded: Recorded, paid: PaidTranscriber, settings: Any) -> None:
+    settings.MEMORIES_ANALYZER = {"BACKEND": "memories.tests.fakes.FakeAnalyzer"}
+    memory = recorded()
+    run = leases.claim(memory.pk, worker="w").run
+    assert run
+    run.keep_chunk(0.0, 2.0, TranscriptResult("Saved.", "en", (Segment(0, "Saved."),), paid.name))
+    run.hand_back()
+    spending.stop(Stage.TRANSCRIPTION, KeyRefused())
+    process(memory)
+    assert (memory.status, memory.transcript.text) == (Status.READY, "Saved.")
+
+
+def test_an_analysis_that_has_begun_is_brought_to_its_end(recorded: Recorded, analyzer: PaidAnalyzer) -> None:
+    memory = recorded()
+    process(memory, should_stop=lambda: analyzer.calls > 0)
+    assert memory.status == Status.READY
 
 
 def test_transcription_goes_on_while_analysis_is_stopped(

@@ -87,13 +87,13 @@ class Memories(RuleBasedStateMachine):
         pk = run.memory.pk
         if run.stage is not Stage.TRANSCRIPTION:
             return
-        missing = [cut for cut in CUTS if cut not in run.chunks()]
+        missing = [cut for cut in CUTS if cut not in run.chunks(model=TRANSCRIBED_PIECE.model)]
         if missing and self.write(run, lambda: run.keep_chunk(*missing[0], TRANSCRIBED_PIECE)):
             self.paid[pk, missing[0]] += 1
 
     @rule(run=runs, speech=st.booleans())
     def finish_transcription(self, run: Run, speech: bool) -> None:
-        if run.stage is Stage.TRANSCRIPTION and len(run.chunks()) == len(CUTS):
+        if run.stage is Stage.TRANSCRIPTION and len(run.chunks(model=TRANSCRIBED_PIECE.model)) == len(CUTS):
             wrote = self.write(run, lambda: run.finish_transcription(TRANSCRIBED_PIECE if speech else NO_WORDS))
             if wrote and not speech:
                 self.holder.pop(run.memory.pk)

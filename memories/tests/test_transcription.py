@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InternalError, OperationalError, connection
 
-from memories import leases, ports, processing, transcription
+from memories import leases, ports, processing, recovery, transcription
 from memories.errors import TranscriberUnavailable, TranscriptionRefused
-from memories.models import Attempt, Status
+from memories.models import Attempt, Chunk, Memory, Stage, Status
 from memories.processing import Next
 from memories.tests.conftest import SAMPLES
 from memories.tests.fakes import FakeTranscriber, PaidTranscriber
@@ -167,13 +167,14 @@ def test_a_format_that_the_transcriber_does_not_take_is_sent_as_flac(recorded: R
 class FailingOnce:
     """For connection.execute_wrapper: the first statement that begins so is lost with its transaction."""
 
-    def __init__(self, beginning: str) -> None:
+    def __init__(self, beginning: str, error: Exception | None = None) -> None:
         self.beginning, self.failed = beginning, False
+        self.error = error or OperationalError("server closed the connection unexpectedly")
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if not self.failed and sql.startswith(self.beginning):
             self.failed = True
-            raise OperationalError("server closed the connection unexpectedly")
+            raise self.error
         return execute(sql, params, many, context)
 
 
@@ -197,6 +198,85 @@ def test_a_database_that_is_away_when_paid_words_come_back_is_waited_for(
         ("transcription", "succeeded", Decimal("0.01")),
         ("analysis", "succeeded", Decimal("0.02")),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_read_only_for_a_moment_costs_no_paid_words(
+    recorded: Recorded, paid: PaidTranscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "PAUSES", (0.001, 0.002))
+    memory = recorded(wav((3.0, True)))
+    with connection.execute_wrapper(FailingOnce('INSERT INTO "memories_chunk"', InternalError("read-only"))):
+        process(memory)
+    assert memory.status == Status.READY
+    assert len(paid.calls) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_when_the_books_cannot_be_kept_the_words_are_kept_all_the_same(
+    recorded: Recorded, paid: PaidTranscriber
+) -> None:
+    barrier = threading.Barrier(3, timeout=30)
+
+    def fail_in_company() -> None:
+        if barrier.wait() == 0:
+            raise TranscriberUnavailable(billed=False)
+
+    paid.during = fail_in_company
+    memory = recorded(wav(*BEEP * 3))
+    correcting = 'UPDATE "memories_dailyspending" SET "usd" = ("memories_dailyspending"."usd" + -'
+    with connection.execute_wrapper(FailingOnce(correcting)):
+        process(memory)
+    assert (memory.status, memory.error_code) == (Status.QUEUED, "transcriber_unavailable")
+    assert memory.chunks.count() == 2
+
+
+def test_while_a_call_is_under_way_its_lease_is_kept(
+    recorded: Recorded, paid: PaidTranscriber, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcription, "BEAT", 0.01)
+    settings.MEMORIES_LEASE_SECONDS = 0.1  # kept each quarter of that
+    leases_seen: set[Any] = set()
+    kept = threading.Event()
+
+    def look() -> bool:
+        if paid.calls:
+            leases_seen.add(Memory.objects.get().lease_expires_at)
+        if len(leases_seen) > 2:
+            kept.set()
+        return False
+
+    def answer_late() -> None:
+        assert kept.wait(30)
+
+    paid.during = answer_late
+    memory = recorded(wav((3.0, True)))
+    process(memory, should_stop=look)
+    assert memory.status == Status.READY
+
+
+def test_another_model_does_not_go_on_from_the_checkpoints_of_the_one_before(
+    recorded: Recorded, paid: PaidTranscriber
+) -> None:
+    memory = recorded(wav((3.0, True)))
+    old = {"text": "Old.", "language": "en", "segments": [], "model": "another"}
+    Chunk.objects.create(memory=memory, start=0.0, end=3.0, result=old)
+    process(memory)
+    assert memory.transcript.text == paid.text
+    assert len(paid.calls) == 1
+
+
+def test_what_is_saved_is_kept_when_it_is_reprocessed_by_the_same_model(
+    recorded: Recorded, paid: PaidTranscriber
+) -> None:
+    memory = recorded(SIX_CHUNKS)
+    process(memory, should_stop=lambda: len(paid.calls) > 0)
+    saved = memory.chunks.count()
+    recovery.reprocess(memory.pk, stage=Stage.TRANSCRIPTION)
+    process(memory)
+    assert memory.status == Status.READY
+    assert saved >= 1
+    assert len(paid.calls) == 6
 
 
 def test_the_lease_outlives_the_wait_for_the_database(settings: Any) -> None:

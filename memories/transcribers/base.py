@@ -13,6 +13,7 @@ class Transcriber(ABC):
     """Turns sound into text. Constructor keywords come from MEMORIES_TRANSCRIBER["OPTIONS"]."""
 
     limits: Limits
+    name: str  # of the model, as its results say it
     paid = False  # whether its calls cost money: then the breaker and the daily budget stand before each
 
     def estimate(self, seconds: float) -> Decimal:

@@ -64,7 +64,7 @@ class OpenAITranscriber(Transcriber):
         timeout: float = 120.0,
         parallel: int = 8,
     ) -> None:
-        self.model = model
+        self.model = self.name = model
         self.api_key, self.base_url, self.timeout = api_key, base_url, timeout
         self.dialect = DIALECTS.get(openai_api.undated(model), _WHISPER)
         self.limits = Limits(MAX_BYTES, self.dialect.max_seconds, FORMATS, parallel, decodes=True)

@@ -50,16 +50,13 @@ class WhisperTranscriber(Transcriber):
         sha256: str = SHA256,
     ) -> None:
         self.model = model
+        self.name = f"whisper-{Path(model).name or 'base'}"
         self.compute_type = compute_type
         self.cpu_threads = cpu_threads
         self.beam_size = beam_size
         self.sha256 = sha256  # of the installed model
         self._loaded: WhisperModel | None = None
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        return f"whisper-{Path(self.model).name or 'base'}"
 
     def transcribe(
         self, clip: Clip, *, language: str | None = None, prompt: str = "", on_progress: Progress | None = None
