@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from posixpath import join
@@ -21,7 +21,7 @@ from memories.errors import MemoriesError
 from memories.models import FINISHED, DeviceToken, Memory, Upload
 from memories.transcription import WORKSPACE
 
-ORPHAN_AGE = timedelta(hours=1)  # younger objects may belong to a capture that has not written its row yet
+ORPHAN_AGE = timedelta(days=7)  # a capture writes its row at once, but a restored database is older than the audio
 LEFTOVER_AGE = 3600.0  # seconds
 FEW_ORPHANS = 10  # so many may be deleted whatever else there is
 BATCH = 500
@@ -71,7 +71,7 @@ def delete_orphans(storage: Storage) -> int:
         found = set(Upload.objects.filter(memory=None, key__in=names).values_list("key", flat=True))
         found |= set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))
         known += len(found)
-        orphans += [name for name in names if name not in found and storage.get_modified_time(name) < before]
+        orphans += [name for name in names if name not in found and _was_there(storage, name, before)]
     if len(orphans) > max(FEW_ORPHANS, known):
         logger.error("%d of %d objects have no row: is this their database?", len(orphans), len(orphans) + known)
         return 0
@@ -80,6 +80,13 @@ def delete_orphans(storage: Storage) -> int:
     if orphans:
         logger.warning("Deleted %d objects that no memory names.", len(orphans))
     return len(orphans)
+
+
+def _was_there(storage: Storage, name: str, before: datetime) -> bool:
+    try:
+        return storage.get_modified_time(name) < before
+    except FileNotFoundError:  # somebody erased it meanwhile
+        return False
 
 
 def _batches(names: Iterator[str]) -> Iterator[list[str]]:
@@ -103,7 +110,11 @@ def expire_audio() -> int:
     expired = Memory.objects.filter(created_at__lt=before, status__in=FINISHED).exclude(audio="")
     count = 0
     for memory in expired.only("audio").iterator():
-        memory.audio.storage.delete(str(memory.audio))
+        try:
+            memory.audio.storage.delete(str(memory.audio))
+        except OSError as error:  # one that cannot be deleted keeps none of the others
+            logger.warning("The audio of %s could not be deleted: %s", memory.pk, error)
+            continue
         count += Memory.objects.filter(pk=memory.pk, audio=memory.audio.name).touch(audio="")
     return count
 

@@ -6,14 +6,14 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 
 from memories import doorbell, housekeeping, leases, ports, recovery
@@ -233,16 +233,16 @@ def test_a_dead_message_does_not_fail_a_memory_that_waits_for_its_time(memory: M
     assert queue.dead == []
 
 
-def stored(name: str, *, hours_old: float = 0) -> Path:
+def stored(name: str, *, days_old: float = 0) -> Path:
     path = Path(default_storage.path(default_storage.save(name, ContentFile(b"sound"))))
-    os.utime(path, (time.time() - hours_old * 3600,) * 2)
+    os.utime(path, (time.time() - days_old * 24 * 3600,) * 2)
     return path
 
 
 def test_an_object_without_a_row_is_deleted_once_it_is_old_enough(memory: Memory) -> None:
     Memory.objects.update(audio="audio/2026/01/01/known.wav")
-    known = stored("audio/2026/01/01/known.wav", hours_old=2)
-    orphan = stored("audio/2026/01/01/orphan.wav", hours_old=2)
+    known = stored("audio/2026/01/01/known.wav", days_old=8)
+    orphan = stored("audio/2026/01/01/orphan.wav", days_old=8)
     young = stored("audio/2026/01/01/young.wav")  # its row may be about to be written
     assert housekeeping.tidy().orphans == 1
     assert known.exists()
@@ -253,7 +253,7 @@ def test_an_object_without_a_row_is_deleted_once_it_is_old_enough(memory: Memory
 def test_a_folder_that_belongs_to_another_database_is_left_alone(
     memory: Memory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    paths = [stored(f"audio/2026/01/01/{number}.wav", hours_old=2) for number in range(11)]
+    paths = [stored(f"audio/2026/01/01/{number}.wav", days_old=8) for number in range(11)]
     assert housekeeping.tidy().orphans == 0
     assert all(path.exists() for path in paths)
     assert "is this their database?" in caplog.text
@@ -267,6 +267,37 @@ def test_audio_past_its_retention_is_deleted_and_the_memory_stays(memory: Memory
     assert not path.exists()
     memory.refresh_from_db()
     assert not memory.audio
+
+
+class Stubborn(FileSystemStorage):
+    """Cannot delete one of its files, and has lost sight of another that it still lists."""
+
+    def delete(self, name: str) -> None:
+        if "stubborn" in name:
+            raise PermissionError("Operation not permitted")
+        super().delete(name)
+
+    def get_modified_time(self, name: str) -> datetime:
+        if "vanished" in name:
+            raise FileNotFoundError(name)
+        return super().get_modified_time(name)
+
+
+def test_one_file_that_cannot_be_deleted_keeps_none_of_the_others(
+    memory: Memory, owner: User, settings: Any, tmp_path: Path
+) -> None:
+    backend = {"BACKEND": f"{__name__}.Stubborn", "OPTIONS": {"location": tmp_path / "audio"}}
+    settings.STORAGES = settings.STORAGES | {"default": backend}
+    old = timezone.now() - timedelta(days=settings.AUDIO_RETENTION_DAYS + 1)
+    for name in ("stubborn", "old"):
+        audio = f"audio/2026/01/01/{name}.wav"
+        stored(audio)
+        Memory.objects.create(owner=owner, audio=audio, status=Status.READY, created_at=old)
+    stored("audio/2026/01/02/vanished.wav", days_old=8)
+    orphan = stored("audio/2026/01/02/orphan.wav", days_old=8)
+    report = housekeeping.tidy()
+    assert (report.expired_audio, report.orphans) == (1, 1)
+    assert not orphan.exists()
 
 
 def test_audio_of_a_memory_that_is_not_finished_does_not_expire(memory: Memory) -> None:
