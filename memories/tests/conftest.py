@@ -24,6 +24,16 @@ from memories.tests.speech import wav
 SAMPLES = Path(__file__).parent / "samples"
 
 
+SERVERS = {"aws_server", "redis_server", "openai_stub"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What speaks to a server is `wire`, whether it says so or not."""
+    for item in items:
+        if not SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.wire)
+
+
 @pytest.fixture(autouse=True)
 def _own_surroundings(settings: Any, tmp_path: Path) -> Iterator[None]:
     incoming = tmp_path / "incoming"

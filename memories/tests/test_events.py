@@ -32,7 +32,7 @@ from memories.tests.redis_server import RedisServer, needs_redis, redis_server
 from memories.tests.speech import wav
 from memories.waiting import seats
 
-pytestmark = [pytest.mark.django_db(transaction=True), needs_redis]  # hooks run on commit
+pytestmark = [pytest.mark.django_db(transaction=True), needs_redis, pytest.mark.wire]  # hooks run on commit
 EVENTS = "/api/v1/events"
 SOON = 2.0  # seconds: only a test that fails waits for them
 

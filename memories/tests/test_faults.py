@@ -21,7 +21,7 @@ from memories.tests.jobs import Recorded, process
 from memories.tests.openai_stub import FAULTS, Fault, OpenAIStub
 from memories.tests.s3_gate import Gate
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.wire]
 
 DOCS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
 PATIENCE = 0.5  # seconds: our time-out

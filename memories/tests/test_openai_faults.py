@@ -17,6 +17,8 @@ from memories.tests.openai_stub import FAULTS, Fault, OpenAIStub
 from memories.transcribers.openai import OpenAITranscriber
 from memories.types import Clip, Segment, TranscriptResult
 
+pytestmark = pytest.mark.wire
+
 PATIENCE = 0.5  # seconds: our time-out
 SAID = TranscriptResult("Call Maria tomorrow.", "en", (Segment(0, "Call Maria tomorrow."),), "fake")
 

@@ -23,6 +23,8 @@ from memories.tests.aws import AWS
 from memories.tests.factories import make_memory
 from memories.tests.s3_gate import Gate
 
+pytestmark = pytest.mark.wire
+
 KEY = "audio/2026/11/24/2b0b1d3e-6f0e-4b7c-9d4e-2f1a5b8c7d90.wav"
 SOUND = bytes(range(256)) * 1000
 MEGABYTE = 1024 * 1024

@@ -37,7 +37,7 @@ LARGE = wav((0.2, True), (350.0, False))  # 11 MB: three parts, of which S3 take
 TEXT = b"This is not a recording at all. " * 100
 
 
-@pytest.fixture(params=["folder", "s3"], autouse=True)
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.wire)], autouse=True)
 def gate(request: pytest.FixtureRequest, settings: Any) -> Gate | None:
     """Each test runs in both shapes; None: in a folder."""
     settings.MEMORIES_UPLOAD_SINGLE_MB = settings.MEMORIES_UPLOAD_PART_MB = 5
