@@ -23,7 +23,7 @@ from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from memories import events, insights, search
-from memories.database import AWAY
+from memories.database import AWAY, can_do_without
 from memories.errors import LeaseLost, MemoriesError, WorkerLost
 from memories.models import (
     FINISHED,
@@ -175,13 +175,8 @@ class Run:
         if since < (REPORT_EVERY if percent != self._percent else settings.MEMORIES_LEASE_SECONDS / 4):
             return
         self._reported_at, self._percent = monotonic(), percent
-        try:
+        with can_do_without("no progress is reported; the lease has room for that, and the work goes on."):
             self._write(progress=percent)
-        except AWAY:  # no reason to give up the call that is under way
-            if connection.in_atomic_block:
-                raise
-            logger.warning("The progress could not be reported; the lease has room for that.")
-            connection.close()
 
     def describe_audio(self, *, seconds: float, damage: str | None) -> None:
         self._write(duration_seconds=seconds, audio_damage=damage or "")
@@ -240,28 +235,11 @@ class Run:
 
     def retry(self, error: MemoriesError, *, delay: float) -> None:
         """Back to the queue for another attempt, in `delay` seconds."""
-        with transaction.atomic():
-            self._move(
-                Status.QUEUED,
-                error_code=error.code,
-                error_detail=error.detail,
-                next_attempt_at=timezone.now() + timedelta(seconds=delay),
-                **_RELEASED,
-            )
-            self._close(Attempt.Outcome.RETRIED, error)
+        self._wait(Attempt.Outcome.RETRIED, error, delay)
 
     def postpone(self, error: MemoriesError, *, delay: float) -> None:
         """Back to the queue for `delay` seconds, for a reason that is not this memory's: costs no attempt."""
-        with transaction.atomic():
-            self._move(
-                Status.QUEUED,
-                attempts=F("attempts") - 1,
-                error_code=error.code,
-                error_detail=error.detail,
-                next_attempt_at=timezone.now() + timedelta(seconds=delay),
-                **_RELEASED,
-            )
-            self._close(Attempt.Outcome.POSTPONED, error)
+        self._wait(Attempt.Outcome.POSTPONED, error, delay, attempts=F("attempts") - 1)
 
     def give_up(self, error: MemoriesError) -> None:
         """No further attempt: the stage's bad end, and a dead letter."""
@@ -294,6 +272,18 @@ class Run:
             raise LeaseLost
         self.memory.refresh_from_db()  # what a person changed meanwhile is seen, and from here on the row is locked
         events.announce(self.memory.pk)
+
+    def _wait(self, outcome: Attempt.Outcome, error: MemoriesError, delay: float, **fields: Any) -> None:
+        with transaction.atomic():
+            self._move(
+                Status.QUEUED,
+                error_code=error.code,
+                error_detail=error.detail,
+                next_attempt_at=timezone.now() + timedelta(seconds=delay),
+                **_RELEASED,
+                **fields,
+            )
+            self._close(outcome, error)
 
     def _save_transcript(self, result: TranscriptResult) -> Transcript:
         transcript, _ = Transcript.objects.update_or_create(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
@@ -17,12 +16,12 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from memories import errors
-from memories.database import AWAY
+from memories.database import can_do_without
 from memories.errors import BudgetSpent, BudgetTooSmall, MemoriesError, PaidWorkStopped
 from memories.models import Breaker, DailySpending, Memory, MemoryQuerySet, Stage, Status
 from memories.types import AnalysisResult, TranscriptResult
@@ -35,6 +34,8 @@ Result = TypeVar("Result", AnalysisResult, TranscriptResult)
 
 _AT_ONCE: dict[str, Any] = {"next_attempt_at": None, "enqueued_at": None, "hidden_until": None}
 
+BOOKED = "a call stays booked by its estimate."
+
 logger = logging.getLogger(__name__)
 
 
@@ -46,16 +47,11 @@ def check(stage: Stage) -> None:
     breaker, now = Breaker.objects.filter(stage=stage).first(), timezone.now()
     if breaker is None:
         return
-    if breaker.probe_at <= now and _take_probe(breaker, now):
+    due = Breaker.objects.filter(stage=stage, probe_at=breaker.probe_at, probe_at__lte=now)
+    if due.update(probe_at=now + PROBE_EVERY):
         logger.info("Trying whether %s works again", stage.value)
         return
     raise errors.BY_CODE[breaker.code](breaker.detail, billed=False)
-
-
-def _take_probe(breaker: Breaker, now: datetime) -> bool:
-    row = Breaker.objects.filter(stage=breaker.stage, probe_at=breaker.probe_at)
-    breaker.probe_at = now + PROBE_EVERY  # what the next one is told, too
-    return bool(row.update(probe_at=breaker.probe_at))
 
 
 def stop(stage: Stage, error: PaidWorkStopped) -> None:
@@ -112,7 +108,7 @@ class Reservation:
 
     def settle(self, cost: Decimal | None) -> None:
         """The call succeeded, so paid work is possible. Without a known cost the estimate stands."""
-        with _a_database_that_is_away_changes_nothing():
+        with can_do_without(BOOKED):
             if cost is not None:
                 self._correct(cost)
             worked(self.stage)
@@ -121,7 +117,7 @@ class Reservation:
         """The call failed. What may have been paid all the same stays booked."""
         if not isinstance(error, MemoriesError):
             return
-        with _a_database_that_is_away_changes_nothing():
+        with can_do_without(BOOKED):
             if error.usage and error.usage.cost_usd is not None:
                 self._correct(error.usage.cost_usd)
             elif not error.billed:
@@ -134,18 +130,6 @@ class Reservation:
             rows = DailySpending.objects.filter(day=self.day, owner__isnull=True)
             for row in (rows, DailySpending.objects.filter(day=self.day, owner=self.owner_id)):
                 row.update(usd=F("usd") + (cost - self.usd))
-
-
-@contextmanager
-def _a_database_that_is_away_changes_nothing() -> Iterator[None]:
-    """The estimate stands then; what the call has brought, or why it failed, is more than the books are."""
-    try:
-        yield
-    except AWAY:
-        if connection.in_atomic_block:
-            raise
-        logger.warning("A call stays booked by its estimate: the database was away.")
-        connection.close()
 
 
 def pay(stage: Stage, owner_id: int, estimate: Decimal, call: Callable[[], Result]) -> Result:

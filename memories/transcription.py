@@ -37,8 +37,9 @@ def transcribe(run: Run, should_stop: StopSign) -> None:
         return
     transcriber = ports.transcriber()
     with TemporaryDirectory(prefix=WORKSPACE, dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
-        sound = normalized_audio(run, Path(folder), should_stop)
-        source = as_it_came(transcriber, run.memory, sound, Path(folder))
+        with recording(run.memory) as file:
+            sound = normalized_audio(run, file, Path(folder), should_stop)
+            source = as_it_came(transcriber, run.memory, sound, file, Path(folder))
         try:
             results = Lanes(run, transcriber, source, sound.seconds, should_stop).results()
         except TranscriptionRefused:
@@ -49,7 +50,7 @@ def transcribe(run: Run, should_stop: StopSign) -> None:
     run.finish_transcription(join(results))
 
 
-def normalized_audio(run: Run, folder: Path, should_stop: StopSign) -> NormalizedAudio:
+def normalized_audio(run: Run, file: BinaryIO, folder: Path, should_stop: StopSign) -> NormalizedAudio:
     """The recording decoded and levelled in this folder; what is known of it now is saved."""
 
     def on_progress(fraction: float) -> None:
@@ -57,13 +58,12 @@ def normalized_audio(run: Run, folder: Path, should_stop: StopSign) -> Normalize
             raise Interrupted
         run.report(fraction * DECODING)
 
-    with recording(run.memory) as file:
-        sound = audio.normalize(
-            file,
-            folder / "sound.wav",
-            max_seconds=settings.MEMORIES_MAX_AUDIO_HOURS * 3600,
-            on_progress=on_progress,
-        )
+    sound = audio.normalize(
+        file,
+        folder / "sound.wav",
+        max_seconds=settings.MEMORIES_MAX_AUDIO_HOURS * 3600,
+        on_progress=on_progress,
+    )
     run.describe_audio(seconds=sound.seconds, damage=sound.damage)
     return sound
 
@@ -86,12 +86,15 @@ class Source:
     as_it_came: bool = False
 
 
-def as_it_came(transcriber: Transcriber, memory: Memory, sound: NormalizedAudio, folder: Path) -> Source:
+def as_it_came(
+    transcriber: Transcriber, memory: Memory, sound: NormalizedAudio, file: BinaryIO, folder: Path
+) -> Source:
     """The recording itself, where the transcriber takes that in one call; else chunks of what we decoded."""
     if sound.damage or not transcriber.limits.take(sound.format, memory.audio_size, sound.seconds):
         return decoded(transcriber, sound, folder)
     path = folder / f"recording.{sound.format}"
-    with recording(memory) as file, path.open("wb") as copy:
+    file.seek(0)
+    with path.open("wb") as copy:
         shutil.copyfileobj(file, copy)
     whole = Cut(0.0, round(sound.seconds, 3))
     return Source([whole], lambda cut: Clip(path, cut.start, sound.seconds, sound.format), as_it_came=True)
