@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
+from collections import ChainMap
 from collections.abc import Callable
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from config import secrets
 
 TRUE, FALSE = {"true", "yes", "on", "y", "ok", "1"}, {"false", "no", "off", "n", "0", ""}
 ENGINES = {"django.db.backends.postgresql", "django.db.backends.sqlite3"}
@@ -35,9 +39,20 @@ PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
 
 
 class Env(environ.Env):  # type: ignore[misc]  # environ has no types
-    """environ alone reads "1s" as the number 1 and "perhaps" as false, and does not say which variable is wrong."""
+    """environ alone reads "1s" as the number 1 and "perhaps" as false, and does not say which variable is wrong; it
+    takes "$word" for the name of another variable, and a password may begin like that.
+    """
+
+    def read_secrets(self, path: str, *, region: str, endpoint_url: str | None) -> None:
+        """Take what the environment does not say from the parameters under `path`, past the environment itself: nothing
+        that prints it, and no child, sees them."""
+        missing = [name for name in secrets.SECRETS if name not in self]
+        found = secrets.read(path, missing, region=region, endpoint_url=endpoint_url)
+        self.ENVIRON = ChainMap(os.environ, found)
 
     def get_value(self, var: str, cast: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if cast is str and var in self:
+            return self.ENVIRON[var]
         if cast not in PARSERS or var not in self:
             return super().get_value(var, cast, *args, **kwargs)
         parse, takes = PARSERS[cast]

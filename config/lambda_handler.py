@@ -1,4 +1,5 @@
-"""What AWS Lambda calls (`config.lambda_handler.handler`): one function for messages, dead ones, the clock and HTTP."""
+"""What AWS Lambda calls (`config.lambda_handler.handler`): one handler for messages, dead ones, the clock, HTTP
+and migrations."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ django.setup()
 
 from django.db import connections
 
-from memories import housekeeping, leases, logs, processing, recovery
+from memories import housekeeping, leases, logs, migrated, processing, recovery
 from memories.queues.sqs import dead_message, memory_id_in
 from memories.transcription import StopSign
 
@@ -66,7 +67,11 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> Any:
             return keep_house()
         case {"requestContext": {"http": _}}:
             return api()(event, context)
-    raise ValueError(f"Neither messages of SQS, nor a scheduled event, nor an HTTP request: {sorted(event)}")
+        case {"manage": "migrate"}:
+            return migrate()
+    raise ValueError(
+        f"Neither messages of SQS, nor a scheduled event, nor an HTTP request, nor a migration: {sorted(event)}"
+    )
 
 
 def deliver(records: list[dict[str, Any]], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
@@ -118,6 +123,15 @@ def keep_house() -> dict[str, int]:
 
 
 _due = {"tidy": 0.0}
+
+
+def migrate() -> dict[str, list[str]]:
+    """What a release asks for before its code is called by anybody else: the migrations that this applied."""
+    from django.core.management import call_command
+
+    applied = [str(migration) for migration in migrated.missing()]
+    call_command("migrate", interactive=False, verbosity=0)
+    return {"applied": applied}
 
 
 @cache

@@ -18,10 +18,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 env.read_env(BASE_DIR / ".env")  # where there is one; the environment wins
 
+AWS_REGION = env.str("AWS_REGION", "us-east-1")
+AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None
+if env.str("MEMORIES_SECRETS_PATH", ""):
+    env.read_secrets(env.str("MEMORIES_SECRETS_PATH"), region=AWS_REGION, endpoint_url=AWS_ENDPOINT_URL)
+
 # --- where we run --------------------------------------------------------------------------------------------------
 
 MEMORIES_ENV = env.str("MEMORIES_ENV", "development")
 PRODUCTION = MEMORIES_ENV == "production"
+MEMORIES_RELEASE = env.str("MEMORIES_RELEASE", "")  # the commit that an image was built from; /healthz says it
 DEBUG = env.bool("DJANGO_DEBUG", False)
 INSECURE_KEY = "django-insecure-for-one-machine-only-set-DJANGO_SECRET_KEY-before-others-can-reach-it"
 SECRET_KEY = env.str("DJANGO_SECRET_KEY", INSECURE_KEY)
@@ -123,8 +129,6 @@ else:
     # A host that does not answer costs seconds, not the two minutes of TCP; DATABASE_URL may say otherwise.
     _database["OPTIONS"] = {"connect_timeout": 10} | _database.get("OPTIONS", {})
 
-AWS_REGION = env.str("AWS_REGION", "us-east-1")
-AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None
 AWS_STORAGE_BUCKET_NAME = env.str("AWS_STORAGE_BUCKET_NAME", "")
 _audio: dict[str, Any] = {
     "BACKEND": "memories.storage.DurableFileSystemStorage",

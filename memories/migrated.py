@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.db import connection
 
 from memories.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from django.db.migrations import Migration
 
 
 def check() -> None:
@@ -16,9 +20,14 @@ def check() -> None:
         raise DatabaseUnavailable("The database is not up to date: run `manage.py migrate`.")
 
 
-@cache
-def _all_applied() -> bool:
+def missing() -> list[Migration]:
+    """The migrations that are still to be applied, in their order."""
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+
+
+@cache
+def _all_applied() -> bool:
+    return not missing()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 class AliveSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["ok"])
+    release = serializers.CharField(help_text="The commit that is running; empty where nobody said it.")
 
 
 class ReadySerializer(serializers.Serializer[Any]):
@@ -51,7 +53,7 @@ class AliveView(_Open):
     @extend_schema(operation_id="healthz", summary="Alive?", responses=AliveSerializer)
     def get(self, request: Request) -> Response:
         """This process answers. Touches nothing else."""
-        return Response({"status": "ok"}, headers=NEVER_STORED)
+        return Response({"status": "ok", "release": settings.MEMORIES_RELEASE}, headers=NEVER_STORED)
 
 
 class ReadyView(_Open):

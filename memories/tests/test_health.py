@@ -35,8 +35,13 @@ class Refuses:
 
 def test_alive_means_that_the_process_answers_even_without_a_database(client: Client) -> None:
     response = client.get("/healthz")  # a query would fail this test: it has no database mark
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "release": ""})
     assert response["Cache-Control"] == "no-store"
+
+
+def test_alive_says_which_commit_is_running(client: Client, settings: Any) -> None:
+    settings.MEMORIES_RELEASE = "0a1b2c3"
+    assert client.get("/healthz").json()["release"] == "0a1b2c3"
 
 
 @pytest.mark.django_db

@@ -211,6 +211,16 @@ def test_the_clock_takes_dead_messages_out_of_their_queue(stage: Stage) -> None:
     assert stage.function.invoke(SCHEDULED)["dead_letters"] == 0
 
 
+def test_a_release_has_it_bring_the_database_up_to_date(stage: Stage, tmp_path: Path) -> None:
+    with postgres(tmp_path / "empty") as url:
+        env = stage.function.env | {"DATABASE_URL": url}
+        with function(env, tmp_path / "migrating") as migrating:
+            applied = migrating.invoke({"manage": "migrate"})["applied"]
+            assert "memories.0001_initial" in applied
+            assert migrating.invoke({"manage": "migrate"}) == {"applied": []}
+            assert migrating.invoke(http_event("GET", "/readyz"))["statusCode"] == 200
+
+
 def test_an_event_that_nobody_knows_is_an_error_that_names_it(stage: Stage) -> None:
     with pytest.raises(FunctionError, match=r"Neither messages of SQS.*action.*ValueError"):
         stage.function.invoke({"action": "migrate"})
@@ -218,7 +228,7 @@ def test_an_event_that_nobody_knows_is_an_error_that_names_it(stage: Stage) -> N
 
 def test_requests_are_answered_by_the_same_api(stage: Stage) -> None:
     token = stage.house.python(MAKE_TOKEN).strip()
-    assert stage.request("GET", "/healthz") == (200, {"status": "ok"})
+    assert stage.request("GET", "/healthz") == (200, {"status": "ok", "release": ""})
     assert stage.request("GET", "/readyz")[0] == 200
     headers = {"authorization": f"Bearer {token}", "content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     upload = FILE_HEAD + wav((1.0, True)) + FILE_TAIL
