@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from posixpath import join
@@ -66,7 +67,8 @@ def delete_orphans(storage: Storage) -> int:
     before = timezone.now() - ORPHAN_AGE
     orphans: list[str] = []
     known = 0
-    for names in _batches(_walk(storage, "audio")):
+    everything: Callable[[str], Iterator[str]] = getattr(storage, "names", partial(_walk, storage))
+    for names in _batches(everything("audio")):
         # Uploads first: one that becomes a memory in between is in either.
         found = set(Upload.objects.filter(memory=None, key__in=names).values_list("key", flat=True))
         found |= set(Memory.objects.filter(audio__in=names).values_list("audio", flat=True))

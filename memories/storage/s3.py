@@ -133,10 +133,14 @@ class PrivateS3Storage(S3Storage):  # type: ignore[misc]  # django-storages has 
         there: bool = super().exists(name)
         return there
 
-    @os_errors()
-    def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        folders, files = super().listdir(path)
-        return folders, files
+    def names(self, folder: str) -> Iterator[str]:
+        """Every object below it. One request brings a thousand; folder by folder it would be one for each day, and S3
+        has its price for each.
+        """
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket_name, Prefix=f"{folder}/")
+        with os_errors():
+            for page in pages:
+                yield from (entry["Key"] for entry in page.get("Contents", ()))
 
     @os_errors()
     def size(self, name: str) -> int:

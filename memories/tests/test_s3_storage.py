@@ -18,6 +18,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from memories import housekeeping
 from memories.storage.s3 import PrivateS3Storage
 from memories.tests.aws import AWS
 from memories.tests.factories import make_memory
@@ -93,11 +94,23 @@ def test_what_is_not_there_is_said_as_a_file_system_says_it(s3: Gate) -> None:
             look(KEY)
 
 
-def test_it_can_be_walked_through(s3: Gate) -> None:
+def test_all_that_it_holds_is_told_by_one_request_however_many_days_it_is_of(s3: Gate) -> None:
+    days = [f"audio/2026/11/{day}/a.wav" for day in (1, 2, 3)]
+    for key in days:
+        default_storage.save(key, ContentFile(SOUND))
+    s3.requests.clear()
+    assert list(storage().names("audio")) == days
+    assert len(s3.requests) == 1
+    assert list(storage().names("nothing")) == []
+
+
+@pytest.mark.django_db
+def test_audio_that_no_row_knows_is_tidied_away(s3: Gate, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = make_memory(owner, audio=SOUND)
     save()
-    assert default_storage.listdir("audio") == (["2026"], [])
-    assert default_storage.listdir("audio/2026/11/24") == ([], [KEY.rpartition("/")[2]])
-    assert default_storage.listdir("nothing") == ([], [])
+    monkeypatch.setattr(housekeeping, "ORPHAN_AGE", timedelta(seconds=-1))
+    assert housekeeping.delete_orphans(default_storage) == 1
+    assert list(storage().names("audio")) == [known.audio.name]
 
 
 def test_all_threads_share_one_client(s3: Gate) -> None:
