@@ -1,6 +1,6 @@
 """Has squawk (.squawk.toml) read each of our migrations as PostgreSQL would run it.
 
-script/with_postgres.py .venv/bin/python script/lint_migrations.py
+script/with_postgres.py .venv/bin/python script/lint_migrations.py [SQUAWK OPTIONS]
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def write_sql(folder: Path) -> list[str]:
     return [f"{name}.sql" for name in names]
 
 
-def main() -> int:
+def main() -> int | str:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     sys.path.insert(0, str(ROOT))
     django.setup()
     if connection.vendor != "postgresql":
-        print("These are rules about PostgreSQL: run this under script/with_postgres.py.", file=sys.stderr)
-        return 2
+        return "These are rules about PostgreSQL: run this under script/with_postgres.py."
     with tempfile.TemporaryDirectory(prefix="memories-migrations-") as folder:
         files = write_sql(Path(folder))
-        command = [SQUAWK, "--no-error-on-unmatched-pattern", "--config", ROOT / ".squawk.toml", *files]
-        return subprocess.call(command, cwd=folder)  # noqa: S603
+        # Without a match: all that there is may be exempt.
+        options = ["--no-error-on-unmatched-pattern", "--config", str(ROOT / ".squawk.toml"), *sys.argv[1:]]
+        return subprocess.call([SQUAWK, *options, *files], cwd=folder)  # noqa: S603
 
 
 if __name__ == "__main__":
