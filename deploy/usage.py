@@ -100,6 +100,7 @@ def _instance(resource: Resource, month: Month) -> Iterator[Part]:
         yield f"ebs.{disk['volume_type']}", Decimal(disk["volume_size"])
     if resource.values.get("associate_public_ip_address") and not month.of("aws_eip"):
         yield "ipv4", month.assumed["hours"]
+    yield "cloudwatch.metrics", Decimal(1)  # how full its disk is (deploy/host/boot.sh.tftpl)
 
 
 def _address(resource: Resource, month: Month) -> Iterator[Part]:

@@ -55,14 +55,14 @@ def charges(*built: Resource, memories: int = 300) -> dict[str, Charge]:
 
 
 def test_one_small_machine_is_free_in_the_first_year_and_costs_its_price_after_it() -> None:
-    machine = charges(resource("aws_instance", instance_type="t3.micro", root_block_device=DISK))["ec2.t3.micro"]
+    machine = charges(resource("aws_instance", instance_type="t2.micro", root_block_device=DISK))["ec2.t2.micro"]
     assert machine.first_year == 0
-    assert machine.list_price == Decimal("0.0104") * 730
+    assert machine.list_price == Decimal("0.0116") * 730
 
 
 def test_two_small_machines_share_the_free_hours_of_one() -> None:
-    machine = resource("aws_instance", instance_type="t3.micro", root_block_device=DISK)
-    assert charges(machine, machine)["ec2.t3.micro"].first_year == Decimal("0.0104") * (2 * 730 - 750)
+    machine = resource("aws_instance", instance_type="t2.micro", root_block_device=DISK)
+    assert charges(machine, machine)["ec2.t2.micro"].first_year == Decimal("0.0116") * (2 * 730 - 750)
 
 
 def test_a_machine_that_is_not_on_the_free_tier_costs_from_the_first_hour() -> None:
@@ -183,7 +183,7 @@ def test_resources_of_modules_count_and_data_sources_do_not() -> None:
 
 def test_what_is_recorded_of_a_plan_gives_the_same_bill() -> None:
     built = [
-        resource("aws_instance", instance_type="t3.micro", root_block_device=DISK, user_data="long"),
+        resource("aws_instance", instance_type="t2.micro", root_block_device=DISK, user_data="long"),
         resource("aws_s3_bucket", bucket="memories"),
         resource("aws_s3_bucket_lifecycle_configuration", rule=LIFECYCLE),
         resource("aws_ecr_repository", name="memories"),
@@ -219,12 +219,12 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_prints_the_bill_of_a_plan(tmp_path: Path) -> None:
     plan = tmp_path / "mine.json"
-    machine = resource("aws_instance", instance_type="t3.micro", root_block_device=DISK)
+    machine = resource("aws_instance", instance_type="t2.micro", root_block_device=DISK)
     plan.write_text(json.dumps(bill.trimmed([machine])))
     printed = run("--plan", plan, "--memories", "1")
     assert printed.returncode == 0, printed.stderr
     assert "mine, 1 memories" in printed.stdout
-    assert "ec2.t3.micro" in printed.stdout
+    assert "ec2.t2.micro" in printed.stdout
 
 
 @pytest.mark.parametrize(
