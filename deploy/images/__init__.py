@@ -1,0 +1,1 @@
+"""Building, weighing and trying the two images: script/images. `precompile` runs inside of a build."""
