@@ -1,0 +1,149 @@
+# The machine: the API behind a TLS proxy, and the NAT of the functions (deploy/host/). One machine, in one zone: a
+# larger service takes api_runtime = "lambda" and nat = "gateway", and then there is no machine at all.
+
+locals {
+  # Without the API it only passes packets on, which the smallest one does.
+  instance_types = local.api_on_ec2 ? { arm64 = "t4g.micro", x86_64 = "t3.micro" } : { arm64 = "t4g.nano", x86_64 = "t3.nano" }
+  instance_type  = local.api_on_ec2 && var.instance_type != "" ? var.instance_type : local.instance_types[var.architecture]
+}
+
+# The script that rolls, in a form that user data and the document below both hold. Compressed and in base64: user data
+# ends at 16 KB, and Systems Manager replaces what stands in double braces, as docker's templates do.
+locals {
+  install = !local.api_on_ec2 ? "" : templatefile("${path.module}/../host/install.sh.tftpl", {
+    app_name       = var.app_name
+    region         = var.aws_region
+    repository_url = aws_ecr_repository.images.repository_url
+    site_address   = local.site_address
+    log_group      = local.log_groups["host"]
+    roll_script    = base64gzip(file("${path.module}/../host/roll.sh"))
+    caddyfile      = base64gzip(file("${path.module}/../host/Caddyfile"))
+  })
+}
+
+# AWS's newest Amazon Linux 2023, by the parameter that AWS publishes.
+data "aws_ssm_parameter" "image" {
+  name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${var.architecture}"
+}
+
+# The interface and its address outlive the machine: a new one has the same address, the route stays, and there is
+# internet from its first second.
+resource "aws_network_interface" "host" {
+  count = local.has_host ? 1 : 0
+
+  description       = "${var.app_name}-host"
+  subnet_id         = local.public_subnets[local.zones[0]]
+  security_groups   = [aws_security_group.host[0].id]
+  source_dest_check = !local.nat_on_host # a NAT carries packets that are not its own
+  tags              = { Name = "${var.app_name}-host" }
+}
+
+resource "aws_eip" "host" {
+  count = local.has_host ? 1 : 0
+
+  domain = "vpc"
+  tags   = { Name = "${var.app_name}-host" }
+}
+
+resource "aws_eip_association" "host" {
+  count = local.has_host ? 1 : 0
+
+  allocation_id        = aws_eip.host[0].id
+  network_interface_id = aws_network_interface.host[0].id
+}
+
+resource "aws_instance" "host" {
+  count = local.has_host ? 1 : 0
+
+  ami                  = data.aws_ssm_parameter.image.insecure_value
+  instance_type        = local.instance_type
+  iam_instance_profile = aws_iam_instance_profile.host[0].name
+  tags                 = { Name = "${var.app_name}-host" }
+  volume_tags          = { Name = "${var.app_name}-host", app = var.app_name, environment = var.environment, managed_by = "terraform" }
+
+  network_interface {
+    network_interface_id = aws_network_interface.host[0].id
+    device_index         = 0
+  }
+
+  # Tokens only (IMDSv2), and not one hop further: what runs in a network of its own on this machine gets no
+  # credentials. The API's container has the machine's network.
+  metadata_options {
+    http_endpoint               = "enabled"
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
+  }
+
+  # Out of credits it gets slow, which an alarm would show; "unlimited" would get a bill, which nobody sees.
+  credit_specification {
+    cpu_credits = "standard"
+  }
+  monitoring = false # by the minute: 2 USD a month
+
+  root_block_device {
+    volume_type = "gp3"
+    volume_size = 8 # the least that Amazon Linux takes; two releases of the image and the logs fit. 30 GB are free
+    encrypted   = true
+  }
+
+  # Run at the first start only. What changes later (settings, releases, the script that rolls) comes by parameters and
+  # by the document below, so a change in here is no reason to end the machine.
+  user_data = templatefile("${path.module}/../host/boot.sh.tftpl", {
+    app_name  = var.app_name
+    region    = var.aws_region
+    nat_cidrs = local.function_cidrs
+    api       = local.api_on_ec2
+    install   = local.install
+  })
+
+  lifecycle {
+    # Nor is each new image of AWS a reason. `terraform apply -replace='aws_instance.host[0]'` takes both.
+    ignore_changes = [ami, user_data]
+  }
+
+  depends_on = [
+    aws_eip_association.host,
+    aws_iam_role_policy.host,
+    aws_cloudwatch_log_group.this,
+    aws_vpc_security_group_egress_rule.host_https,
+    aws_ssm_parameter.secret,
+    aws_ssm_parameter.image_tag,
+    aws_ssm_parameter.api_environment,
+  ]
+}
+
+# The only thing that GitHub may run on the machine: no shell, no other script, one parameter of a bounded form.
+resource "aws_ssm_document" "roll" {
+  count = local.api_on_ec2 ? 1 : 0
+
+  name            = "${var.app_name}-roll"
+  document_type   = "Command"
+  document_format = "JSON"
+  target_type     = "/AWS::EC2::Instance"
+
+  content = jsonencode({
+    schemaVersion = "2.2"
+    description   = "Puts the API's container of one commit in the place of the one that runs, without a gap"
+    parameters = {
+      ImageTag = {
+        type           = "String"
+        description    = "The commit"
+        allowedPattern = "^[0-9a-f]{7,40}$"
+      }
+    }
+    mainSteps = [{
+      action = "aws:runShellScript"
+      name   = "roll"
+      inputs = {
+        timeoutSeconds = "900"
+        runCommand = [
+          "#!/usr/bin/env bash",
+          "set -euo pipefail",
+          local.install,
+          "tag='{{ ImageTag }}'",
+          "exec /opt/${var.app_name}/roll \"$tag\"",
+        ]
+      }
+    }]
+  })
+}
