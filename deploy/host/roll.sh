@@ -125,10 +125,10 @@ start_api() {
   fail "The container could not be started; what served before goes on."
 }
 
-ask() { curl --silent --fail --max-time 10 --header "Host: $SITE_ADDRESS" "http://127.0.0.1:$1$2" 9>&-; }
+ask() { curl --silent --max-time 10 --header "Host: $SITE_ADDRESS" "${@:3}" "http://127.0.0.1:$1$2" 9>&-; }
 
 # It is this release that answers (not a leftover on that port), and it reaches what it stands on.
-is_well() { ask "$1" /healthz | grep -qE "\"release\": ?\"$IMAGE_TAG\"" && ask "$1" /readyz >/dev/null; }
+is_well() { ask "$1" /healthz | grep -qE "\"release\": ?\"$IMAGE_TAG\"" && ask "$1" /readyz --fail >/dev/null; }
 
 await_well() {
   local end=$((SECONDS + patience))
