@@ -148,22 +148,21 @@ def _bill(planned: Sequence[Resource], memories: int, list_: Prices) -> list[Cha
 
 def recorded() -> dict[str, list[Resource]]:
     """The plans of each way to run the API, kept in deploy/plans."""
-    return {file.stem: resources(json.loads(file.read_text())) for file in sorted(PLANS.glob("*.json"))}
+    return {
+        file.stem: resources(json.loads(file.read_text()))
+        for file in sorted(PLANS.glob("*.json"), key=lambda file: file.stem)
+    }
 
 
-def trimmed(planned: Sequence[Resource]) -> dict[str, Any]:
-    """A plan with nothing in it but what the bill needs."""
-    kept = [
-        {
-            "address": resource.address,
-            "type": resource.type,
-            "values": {
-                key: value for key, value in sorted(resource.values.items()) if key in RECORDED and value is not None
-            },
-        }
-        for resource in sorted(planned, key=lambda resource: resource.address)
-    ]
-    return {"planned_values": {"root_module": {"resources": kept}}}
+def trimmed(planned: Sequence[Resource]) -> str:
+    """A plan, as JSON, with nothing in it but what the bill needs: a line for each resource."""
+    lines = [json.dumps(_trimmed(resource)) for resource in sorted(planned, key=lambda resource: resource.address)]
+    return "\n".join(['{"planned_values": {"root_module": {"resources": [', ",\n".join(lines), "]}}}\n"])
+
+
+def _trimmed(resource: Resource) -> dict[str, Any]:
+    values = {key: value for key, value in sorted(resource.values.items()) if key in RECORDED and value is not None}
+    return {"address": resource.address, "type": resource.type, "values": values}
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -178,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             planned = resources(json.loads(options.plan.read_text()))
             plans = {options.plan.stem: planned}
             if options.record:
-                options.record.write_text(json.dumps(trimmed(planned), indent=1) + "\n")
+                options.record.write_text(trimmed(planned))
         lines = summary(plans, options.memories, list_) if options.summary else report(plans, options.memories, list_)
         print("\n".join(lines))  # noqa: T201 (that is what it is for)
     except (UnknownResource, OSError, KeyError, json.JSONDecodeError) as error:

@@ -39,7 +39,7 @@ def resources(plan: Mapping[str, Any]) -> list[Resource]:
 def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
     for entry in module.get("resources", ()):
         if entry.get("mode", "managed") == "managed":
-            yield Resource(entry["address"], entry["type"], entry["values"])
+            yield Resource(entry["address"], entry["type"], entry.get("values", {}))
     for child in module.get("child_modules", ()):
         yield from _resources(child)
 
@@ -109,6 +109,9 @@ def _address(resource: Resource, month: Month) -> Iterator[Part]:
 
 def _nat_gateway(resource: Resource, month: Month) -> Iterator[Part]:
     yield "nat_gateway.hours", month.assumed["hours"]
+    # One of the addresses in the plan is its own, and so none of EC2's.
+    yield "ipv4", -month.assumed["hours"]
+    yield "ipv4.other", month.assumed["hours"]
     yield "nat_gateway.data", month.audio_gb
 
 
@@ -133,7 +136,7 @@ def _database(resource: Resource, month: Month) -> Iterator[Part]:
     yield f"rds.{resource.values['instance_class']}", copies * month.assumed["hours"]
     yield "rds.storage", Decimal(copies * resource.values["allocated_storage"])  # backups up to that size are free
     if resource.values.get("publicly_accessible"):
-        yield "rds.ipv4", month.assumed["hours"]
+        yield "ipv4.other", month.assumed["hours"]
 
 
 # --- functions and queues ------------------------------------------------------------------------------------------
@@ -268,6 +271,7 @@ FREE = frozenset(
         "aws_db_parameter_group",
         "aws_db_subnet_group",
         "aws_ecr_lifecycle_policy",
+        "aws_ecr_repository_policy",
         "aws_eip_association",
         "aws_iam_instance_profile",
         "aws_iam_openid_connect_provider",
@@ -276,6 +280,7 @@ FREE = frozenset(
         "aws_iam_role_policy",
         "aws_iam_role_policy_attachment",
         "aws_lambda_alias",
+        "aws_lambda_function_event_invoke_config",
         "aws_lambda_function_url",
         "aws_lambda_permission",
         "aws_network_interface",

@@ -136,9 +136,16 @@ def test_a_database_in_two_zones_costs_twice_and_no_free_tier_covers_it_all() ->
     assert two["rds.db.t3.micro"].first_year > 0
 
 
+def test_the_free_hours_of_an_address_are_for_a_machine_and_not_for_a_nat_gateway() -> None:
+    address = resource("aws_eip")
+    assert charges(address)["ipv4"].first_year == 0
+    assert charges(address, resource("aws_nat_gateway"))["ipv4.other"].first_year == Decimal("3.65")
+    assert charges(address, resource("aws_nat_gateway"))["ipv4"].quantity == 0
+
+
 def test_a_public_database_pays_for_its_address() -> None:
     values = {"instance_class": "db.t3.micro", "allocated_storage": 20}
-    assert charges(resource("aws_db_instance", **values, publicly_accessible=True))["rds.ipv4"].first_year > 0
+    assert charges(resource("aws_db_instance", **values, publicly_accessible=True))["ipv4.other"].first_year > 0
 
 
 # --- what is not known ---
@@ -190,9 +197,9 @@ def test_what_is_recorded_of_a_plan_gives_the_same_bill() -> None:
         images(api=5),
         function("worker", image_uri="an image"),
     ]
-    kept = resources(json.loads(json.dumps(bill.trimmed(built))))
+    kept = resources(json.loads(bill.trimmed(built)))
     assert charges(*kept) == charges(*built)
-    assert "long" not in json.dumps(bill.trimmed(built))
+    assert "long" not in bill.trimmed(built)
 
 
 def test_the_credits_of_a_new_account_last_until_they_are_spent_or_lapse() -> None:
@@ -220,7 +227,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def test_the_command_prints_the_bill_of_a_plan(tmp_path: Path) -> None:
     plan = tmp_path / "mine.json"
     machine = resource("aws_instance", instance_type="t2.micro", root_block_device=DISK)
-    plan.write_text(json.dumps(bill.trimmed([machine])))
+    plan.write_text(bill.trimmed([machine]))
     printed = run("--plan", plan, "--memories", "1")
     assert printed.returncode == 0, printed.stderr
     assert "mine, 1 memories" in printed.stdout
