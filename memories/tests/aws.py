@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,17 +84,27 @@ class AWS:
         return Queues(created["QueueUrl"], dlq_url)
 
 
-@pytest.fixture(scope="session")
-def aws_server() -> Iterator[AWS]:
-    """For fixtures of a module or the session. Tests take `aws`."""
+@contextmanager
+def moto_process(*program: str, **env: str) -> Iterator[str]:
+    """The address of a server that is run by these arguments of Python, prints its port, and ends with its input."""
     with subprocess.Popen(
-        [sys.executable, "-c", _SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, *program],
+        env=os.environ | env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        port = int(process.stdout.readline())
-        yield AWS(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
         process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[AWS]:
+    """For fixtures of a module or the session. Tests take `aws`."""
+    with moto_process("-c", _SERVER) as address:
+        yield AWS(address)
 
 
 @pytest.fixture

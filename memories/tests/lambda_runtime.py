@@ -81,13 +81,19 @@ class _Server(ThreadingHTTPServer):
 class Function:
     """One execution environment: `invoke` gives it one event at a time, and starts it anew after a kill.
 
-    `env` is all that it gets; the log has what it wrote. `seconds` is the function's time-out.
+    `env` is all that it gets; the log has what it wrote. `seconds` is the function's time-out, `code` what is deployed.
     """
 
     def __init__(
-        self, env: dict[str, str], log: Path, *, seconds: float = 60.0, handler: str = "config.lambda_handler.handler"
+        self,
+        env: dict[str, str],
+        log: Path,
+        *,
+        seconds: float = 60.0,
+        handler: str = "config.lambda_handler.handler",
+        code: Path = ROOT,
     ) -> None:
-        self.env, self.log, self.seconds, self.handler = env, log, seconds, handler
+        self.env, self.log, self.seconds, self.handler, self.code = env, log, seconds, handler, code
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
@@ -99,7 +105,7 @@ class Function:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "awslambdaric", self.handler],
-                cwd=ROOT,
+                cwd=self.code,
                 env=self.env | {"AWS_LAMBDA_RUNTIME_API": address},
                 stdout=log,
                 stderr=log,

@@ -62,11 +62,11 @@ class House:
 
     folder: Path
     env: dict[str, str]
+    code: Path = ROOT
 
     def manage(self, *args: str) -> str:
-        return subprocess.run(
-            [sys.executable, "manage.py", *args], cwd=ROOT, env=self.env, check=True, capture_output=True, text=True
-        ).stdout
+        command = [sys.executable, "manage.py", *args]
+        return subprocess.run(command, cwd=self.code, env=self.env, check=True, capture_output=True, text=True).stdout
 
     def python(self, code: str) -> str:
         return self.manage("shell", "--no-imports", "--command", code)
@@ -74,7 +74,7 @@ class House:
     def worker(self, *args: str) -> subprocess.Popen[bytes]:
         with (self.folder / "worker.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "manage.py", "run_worker", *args], cwd=ROOT, env=self.env, stdout=log, stderr=log
+                [sys.executable, "manage.py", "run_worker", *args], cwd=self.code, env=self.env, stdout=log, stderr=log
             )
 
     @property

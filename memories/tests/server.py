@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from memories.tests.processes import ROOT, House, build_house, wait_for
+from memories.tests.processes import House, build_house, wait_for
 
 BOUNDARY = "a-boundary"
 MAKE_TOKEN = """
@@ -89,16 +89,25 @@ def read_answer(connection: socket.socket) -> Answer:
 @contextmanager
 def serve(folder: Path, database_url: str, **env: str) -> Iterator[Server]:
     house = build_house(folder, database_url, **env)
-    log_path = folder / "gunicorn.log"
+    with gunicorn(house) as (process, port):
+        worker = psutil.Process(process.pid).children()[0]
+        yield Server(house, port, house.python(MAKE_TOKEN).strip(), worker)
+
+
+@contextmanager
+def gunicorn(house: House) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The master, and the port where its worker listens."""
+    log_path = house.folder / "gunicorn.log"
     command = "-m gunicorn config.wsgi --bind 127.0.0.1:0"
     with log_path.open("wb") as log:
-        master = subprocess.Popen([sys.executable, *command.split()], cwd=ROOT, env=house.env, stderr=log, stdout=log)
+        master = subprocess.Popen(
+            [sys.executable, *command.split()], cwd=house.code, env=house.env, stderr=log, stdout=log
+        )
     try:
         wait_for(lambda: "Booting worker" in log_path.read_text() or master.poll() is not None)
         listening = re.search(r"127\.0\.0\.1:(\d+)", log_path.read_text())
         assert listening, log_path.read_text()
-        worker = psutil.Process(master.pid).children()[0]
-        yield Server(house, int(listening[1]), house.python(MAKE_TOKEN).strip(), worker)
+        yield master, int(listening[1])
     finally:
         master.terminate()
         master.wait()
