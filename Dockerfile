@@ -2,8 +2,8 @@
 #   docker run IMAGE                               the API, on port 8000
 #   docker run IMAGE python manage.py run_worker   a worker
 #   docker run IMAGE python manage.py migrate
-# Down to "the image itself", Dockerfile.lambda says the same (a test holds it to that): builders and registries keep
-# those layers once.
+# Dockerfile.lambda says the same down to "the image itself" (a test holds it to that), so that builders and registries
+# keep those layers once.
 
 # Named here only, and in full, since Dependabot reads no ARG. Not by digest, since builders of before 2023 take none: the
 # bytes are held by the image that was pushed, which is named by its commit, and each build gets Debian's latest fixes.
@@ -31,7 +31,8 @@ RUN find av yaml -name '*.so' -exec strip --strip-unneeded {} + \
     && find . -path '*/locale/*' -name 'django*.[mp]o' ! -path '*/locale/en/*' ! -path '*/locale/es/*' -delete \
     && rm -r drf_spectacular_sidecar/static/drf_spectacular_sidecar/redoc
 
-# The pages' files get names that hold a hash of what is in them; what they were made of goes.
+# The pages' files get names that hold a hash of what is in them; what they were made of goes. Whoever runs the image may
+# be any user: all may read.
 WORKDIR /app
 COPY manage.py gunicorn.conf.py ./
 COPY config config
@@ -39,12 +40,13 @@ COPY memories memories
 ENV MEMORIES_ENV=production MEMORIES_DATA_DIR=/tmp/data DATABASE_URL=postgres://localhost/none
 RUN python manage.py collectstatic --no-input \
     && find staticfiles -name '*.map*' -delete \
-    && find /venv -path '*/static/*' -delete
+    && find /venv -path '*/static/*' -delete \
+    && chmod -R a+rX /app
 COPY deploy/images/precompile.py /build/
 RUN PYTHONPYCACHEPREFIX=/pyc python /build/precompile.py
 
+# What changes least comes first.
 FROM base AS service
-# ---- the image itself: what changes least comes first
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin memories \
     && install -d -o memories -g memories /data
 COPY --from=build /pyc/usr /pyc/usr
@@ -55,6 +57,8 @@ COPY --from=build /pyc/app /pyc/app
 WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONPYCACHEPREFIX=/pyc PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
+# ---- the image itself
+FROM service
 ENV MEMORIES_DATA_DIR=/data PORT=8000
 USER 10001:10001
 EXPOSE 8000
