@@ -24,7 +24,7 @@ LATER = {"django.contrib.admin": "django.contrib.admin.apps.SimpleAdminConfig"}
 settings.INSTALLED_APPS = [LATER.get(app, app) for app in settings.INSTALLED_APPS]
 django.setup()
 
-from django.db import connections
+from django.db import connection, connections
 
 from memories import housekeeping, leases, logs, migrated, processing, recovery
 from memories.queues.sqs import dead_message, memory_id_in
@@ -130,6 +130,10 @@ def migrate() -> dict[str, list[str]]:
     from django.core.management import call_command
 
     applied = [str(migration) for migration in migrated.missing()]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # Who waits for a table keeps waiting whoever comes after it. Giving up costs a release, and is tried again.
+            cursor.execute("SET lock_timeout = '5s'")
     call_command("migrate", interactive=False, verbosity=0)
     return {"applied": applied}
 

@@ -11,9 +11,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 
-from memories.tests.processes import OFFLINE, ROOT, postgres
+from memories.tests.processes import OFFLINE, ROOT, build_house, postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("migration_safety")]  # one PostgreSQL for all
 
@@ -102,20 +103,25 @@ def lint(database_url: str, folder: Path, **env: str) -> subprocess.CompletedPro
     )
 
 
-@pytest.fixture(scope="module")
-def verdicts(database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """What is wrong with each of STEPS, as migrations that follow ours."""
-    folder = tmp_path_factory.mktemp("grown")
+def grow(folder: Path, steps: dict[str, str]) -> dict[str, str]:
+    """Migrations with these operations, after ours: the environment in which they are the app's."""
     shutil.copytree(ROOT / "memories/migrations", folder / "grown")
     before = max(path.stem for path in (folder / "grown").glob("0*.py"))
-    for number, (name, (operations, _)) in enumerate(STEPS.items(), start=1):
+    for number, (name, operations) in enumerate(steps.items(), start=1):
         text = MIGRATION.format(atomic="Concurrently" not in operations, before=before, operations=operations)
         before = f"1{number:03}_{name}"
         (folder / "grown" / f"{before}.py").write_text(text)
     (folder / "grown_settings.py").write_text(
         "from config.settings import *\nMIGRATION_MODULES = MIGRATION_MODULES | {'memories': 'grown'}\n"
     )
-    done = lint(database, folder, DJANGO_SETTINGS_MODULE="grown_settings", PYTHONPATH=str(folder))
+    return {"DJANGO_SETTINGS_MODULE": "grown_settings", "PYTHONPATH": f"{folder}:{ROOT}"}
+
+
+@pytest.fixture(scope="module")
+def verdicts(database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """What is wrong with each of STEPS."""
+    folder = tmp_path_factory.mktemp("grown")
+    done = lint(database, folder, **grow(folder, {name: operations for name, (operations, _) in STEPS.items()}))
     assert done.returncode == 1, done.stderr
     found: dict[str, set[str]] = {name: set() for name in STEPS}
     for name, rule in re.findall(r"^\d{4}_(\w+)\.sql:\d+:\d+: warning: ([\w-]+) ", done.stdout, re.MULTILINE):
@@ -146,3 +152,21 @@ def test_each_exemption_names_a_migration_of_ours() -> None:
 def test_another_database_is_refused_since_these_are_rules_about_postgresql(tmp_path: Path) -> None:
     done = lint("", tmp_path)
     assert (done.returncode, "PostgreSQL" in done.stderr) == (1, True)
+
+
+def test_a_migration_that_must_wait_for_a_table_gives_up_before_others_wait_for_it(
+    database: str, tmp_path: Path
+) -> None:
+    own = {"DATABASE_URL": database, "MEMORIES_DATA_DIR": str(tmp_path / "data")}
+    build_house(tmp_path / "data", database)
+    grown = grow(tmp_path, {"adds_a_field": f"migrations.AddField('memory', 'stars', {NUMBER})"})
+    with psycopg2.connect(database) as reader, reader.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM memories_memory")  # and holds its lock to the end of the transaction
+        done = subprocess.run(
+            [sys.executable, "-c", "from config import lambda_handler; lambda_handler.migrate()"],
+            env=os.environ | OFFLINE | own | grown,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, "lock timeout" in done.stderr) == (1, True), done.stderr
