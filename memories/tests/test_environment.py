@@ -17,20 +17,17 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md",
 OTHERS = {
     "AWS_ACCESS_KEY_ID": "boto3",
     "AWS_SECRET_ACCESS_KEY": "boto3",
-    "AWS_DEFAULT_REGION": "boto3",
-    "AWS_EC2_METADATA_DISABLED": "boto3",
-    "DJANGO_SETTINGS_MODULE": "Django, before it has settings",
+    "AWS_LAMBDA_RUNTIME_API": "awslambdaric",
+    "COMPOSE_PROFILES": "docker compose",
     "GUNICORN_CMD_ARGS": "gunicorn",
     "PORT": "gunicorn and config/healthcheck.py",
     "PATH": "the shell",
     "PYTHONDONTWRITEBYTECODE": "Python",
     "PYTHONPYCACHEPREFIX": "Python",
     "PYTHONUNBUFFERED": "Python",
-    "PYTHONPATH": "Python",
     "POSTGRES_DB": "the image of PostgreSQL",
     "POSTGRES_PASSWORD": "the image of PostgreSQL",
     "POSTGRES_USER": "the image of PostgreSQL",
-    "POSTGRES_HOST_AUTH_METHOD": "the image of PostgreSQL",
     "MOTO_PORT": "moto",
 }
 # What only people, workflows and script/* set: said in documents, read by no process of the service.
@@ -129,6 +126,7 @@ PLACES: dict[str, tuple[Callable[[str], set[str]], list[Path]]] = {
     "Terraform": (set_by_terraform, sorted((ROOT / "deploy/terraform").glob("*.tf"))),
     "images": (set_by_dockerfile, sorted(ROOT.glob("Dockerfile*"))),
     "compose": (set_by_compose, sorted(ROOT.glob("compose*.yaml"))),
+    "files for compose": (listed_in, sorted((ROOT / "deploy/local").glob("*.env"))),
     "the API's machine": (set_by_script, sorted((ROOT / "deploy/host").iterdir())),
 }
 
