@@ -116,7 +116,7 @@ start_api() {
   docker run --detach --name "$name" --network host --restart unless-stopped \
     --read-only --tmpfs /tmp:size=64m,mode=1777 --volume "$state/data:/data" \
     --cap-drop ALL --security-opt no-new-privileges --memory 512m --pids-limit 256 \
-    --env-file "$environment" --env "GUNICORN_CMD_ARGS=--bind=127.0.0.1:$1" \
+    --env-file "$environment" --env "PORT=$1" --env "GUNICORN_CMD_ARGS=--bind=127.0.0.1:$1 --graceful-timeout=60" \
     --label "release=$IMAGE_TAG" --label "fingerprint=$(fingerprint)" \
     --log-driver awslogs --log-opt "awslogs-region=$AWS_REGION" --log-opt "awslogs-group=$LOG_GROUP" \
     --log-opt "awslogs-stream=$name-${IMAGE_TAG:0:12}" \

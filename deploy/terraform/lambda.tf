@@ -97,7 +97,7 @@ resource "aws_lambda_alias" "live" {
   function_version = aws_lambda_function.this[each.key].version
 
   lifecycle {
-    ignore_changes = [function_version]
+    ignore_changes = [function_version, description] # a move writes into the description what it moved from
   }
 }
 

@@ -1,0 +1,86 @@
+"""What may come in from the command line and the environment, looked at before anything is done with it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import boto3
+
+APP_NAME = re.compile(r"[a-z](?!.*--)[a-z0-9-]{1,20}[a-z0-9]")
+COMMIT = re.compile(r"[0-9a-f]{7,40}")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
+
+
+def form(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+    """A type for argparse."""
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise argparse.ArgumentTypeError(f"{value!r} is not {what}")
+        return value
+
+    return check
+
+
+def region(value: str) -> str:
+    if value not in boto3.session.Session().get_available_regions("lambda"):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a region of AWS such as us-east-1")
+    return value
+
+
+def seconds(value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", value):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number of seconds")
+    return float(value)
+
+
+def address(value: str) -> str:
+    """https://HOST, without an end; http only to this machine."""
+    parts = urlsplit(value)
+    local = parts.hostname in ("localhost", "127.0.0.1")
+    plain = not parts.path.strip("/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    host = re.fullmatch(r"[A-Za-z0-9.-]{1,253}", parts.hostname or "")
+    if not (host and plain and (parts.scheme == "https" or (parts.scheme == "http" and local))):
+        raise argparse.ArgumentTypeError(f"{value!r} is not an address such as https://memories.example.org")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class Parser(argparse.ArgumentParser):
+    """Each setting is an argument, or a variable of the environment, or (with `default`) optional."""
+
+    def setting(
+        self, flag: str, variable: str, check: Callable[[str], object], what: str, default: str | None = None
+    ) -> None:
+        given = os.environ.get(variable) or default  # argparse checks a default that is a string like an argument
+        self.add_argument(flag, type=check, default=given, required=given is None, help=f"{what} ({variable})")
+
+    def app_name(self) -> None:
+        self.setting(
+            "--app-name",
+            "APP_NAME",
+            form(APP_NAME, "a name of 3 to 22 small letters, digits and single hyphens, with a letter first"),
+            "prefix of every name",
+        )
+
+    def region(self) -> None:
+        self.setting("--region", "AWS_REGION", region, "region of AWS")
+
+    def tag(self) -> None:
+        self.setting("--tag", "IMAGE_TAG", form(COMMIT, "a commit of 7 to 40 hexadecimal digits"), "commit to release")
+
+    def state_bucket(self) -> None:
+        self.setting(
+            "--state-bucket", "TF_STATE_BUCKET", form(BUCKET, "the name of a bucket"), "bucket of Terraform's state"
+        )
+
+    def dry_run(self) -> None:
+        self.add_argument("--dry-run", action="store_true", help="say what would be done; only look")
+
+
+def parser(program: str, description: str) -> Parser:
+    return Parser(prog=f"script/{program}", description=description, allow_abbrev=False)

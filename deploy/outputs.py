@@ -1,0 +1,61 @@
+"""What Terraform made: its outputs, as `terraform output -json` tells them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from deploy.console import DeployError
+
+TERRAFORM = Path(__file__).with_name("terraform")
+APPLY = "script/deploy-plan and script/deploy-apply, in the same job or folder as this."
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Those that a release needs. None: there is no such thing with this api_runtime."""
+
+    app_name: str
+    region: str
+    repository_url: str
+    worker_function_name: str
+    clock_function_name: str
+    api_function_name: str | None
+    instance_id: str | None
+    roll_document_name: str | None
+    release_parameter_name: str
+    api_url: str
+    function_url: str | None
+
+    @property
+    def addresses(self) -> list[str]:
+        """Each public address once, without a slash at the end."""
+        found = [url.rstrip("/") for url in (self.api_url, self.function_url) if url]
+        return list(dict.fromkeys(found))
+
+
+def read(path: Path | None) -> Outputs:
+    """From a file, or from Terraform, which script/deploy-plan has told where its state is."""
+    text = path.read_text() if path else _ask_terraform()
+    try:
+        values = {name: output["value"] for name, output in json.loads(text).items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise DeployError("These are not Terraform's outputs.", APPLY) from None
+    # Terraform leaves out what is null.
+    missing = [field.name for field in fields(Outputs) if field.type == "str" and not values.get(field.name)]
+    if missing:
+        raise DeployError(f"Terraform's outputs have no {', '.join(missing)}.", APPLY)
+    return Outputs(**{field.name: values.get(field.name) for field in fields(Outputs)})  # type: ignore[arg-type]
+
+
+def _ask_terraform() -> str:
+    command = ["terraform", f"-chdir={TERRAFORM}", "output", "-json"]
+    try:
+        asked = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 (no shell)
+    except FileNotFoundError:
+        raise DeployError("terraform is not on the PATH.", "install Terraform 1.11 or later.") from None
+    if asked.returncode or asked.stdout.strip() in ("", "{}"):
+        raise DeployError(f"Terraform has no outputs to tell. {asked.stderr.strip()}", APPLY)
+    return asked.stdout
