@@ -84,7 +84,7 @@ def totals(charges: Sequence[Charge]) -> Totals:
 
 
 def openai_usd(memories: int, list_: Prices) -> Decimal:
-    """What OpenAI takes in a month, with the default models."""
+    """What OpenAI takes in a month, with the default models; it is paid to OpenAI."""
     transcription, analysis = minute_price(MODELS[0]), token_price(MODELS[1])
     if transcription is None or analysis is None:
         raise UnknownResource(f"memories/openai_api.py has no price for {' or '.join(MODELS)}.")
@@ -103,10 +103,6 @@ def report(plans: Mapping[str, Sequence[Resource]], counts: Sequence[int], list_
     yield f"AWS, USD a month, list prices of {list_.region} as of {list_.as_of}"
     yield ""
     yield from summary(plans, counts, list_)
-    yield ""
-    yield "OpenAI, USD a month, with the default models, apart from it"
-    yield ""
-    yield from (f"{count:>9} memories{cents(openai_usd(count, list_)):>12}" for count in counts)
     for count in counts:
         for name, planned in plans.items():
             yield ""
@@ -116,12 +112,13 @@ def report(plans: Mapping[str, Sequence[Resource]], counts: Sequence[int], list_
 
 
 def summary(plans: Mapping[str, Sequence[Resource]], counts: Sequence[int], list_: Prices) -> Iterator[str]:
-    yield f"{'':14}{'memories':>10}{'free year':>12}{'after it':>12}{'credits last':>15}"
+    yield f"{'':14}{'memories':>10}{'free year':>12}{'after it':>12}{'credits last':>15}{'OpenAI, apart':>16}"
     for name, planned in plans.items():
         for count in counts:
             total = totals(_bill(planned, count, list_))
             last = f"{lasting(total.list_price, list_)} months"
-            yield f"{name:14}{count:>10}{cents(total.first_year):>12}{cents(total.list_price):>12}{last:>15}"
+            row = f"{name:14}{count:>10}{cents(total.first_year):>12}{cents(total.list_price):>12}{last:>15}"
+            yield f"{row}{cents(openai_usd(count, list_)):>16}"
 
 
 def lasting(usd: Decimal, list_: Prices) -> str:

@@ -209,18 +209,17 @@ def _lists(month: Month) -> Decimal:
 
 
 def _repository(resource: Resource, month: Month) -> Iterator[Part]:
-    images = sum(_kept(policy) for policy in month.of("aws_ecr_lifecycle_policy"))
-    if not images:
+    kept = [number for policy in month.of("aws_ecr_lifecycle_policy") for number in _kept(policy)]
+    if not kept:
         raise UnknownResource("No policy of the plan says how many images are kept.")
-    yield "ecr.storage", (month.assumed["image_base_mb"] + images * month.assumed["image_own_mb"]) / GIB
+    yield "ecr.storage", (month.assumed["image_base_mb"] + max(kept) * month.assumed["release_mb"]) / GIB
 
 
-def _kept(policy: Resource) -> int:
-    """Tagged images that are kept; a rule for `-latest` counts no image twice, since tags share it."""
-    selections = [rule["selection"] for rule in json.loads(policy.values["policy"])["rules"]]
-    return sum(
-        s["countNumber"] for s in selections if s["tagStatus"] == "tagged" and s["countType"] == "imageCountMoreThan"
-    )
+def _kept(policy: Resource) -> Iterator[int]:
+    """How many releases: the number of the images of each kind."""
+    for rule in json.loads(policy.values["policy"])["rules"]:
+        if rule["selection"]["countType"] == "imageCountMoreThan":
+            yield rule["selection"]["countNumber"]
 
 
 # --- watching ------------------------------------------------------------------------------------------------------
