@@ -2,11 +2,17 @@
 
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 worker_class = "gthread"
 threads = 64  # who waits or listens holds one: more than MEMORIES_MAX_WAITERS, so that others get through
+workers = 1  # fits 1 GiB twice, as a release takes it, and a db.t3.micro: each thread may hold a connection
 control_socket_disable = True
+# Where the heartbeat's file is memory: a disk that is busy would look like a worker that hangs. And a container has it,
+# even one that may write nowhere.
+MEMORY = Path("/dev/shm")  # noqa: S108 (gunicorn makes a file of a name that nobody can guess, and unlinks it)
+worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None
 
 LINGER_SECONDS = 10.0
 QUIET_SECONDS = 2.0

@@ -100,11 +100,17 @@ def moto_process(*program: str, **env: str) -> Iterator[str]:
         process.stdin.close()
 
 
+@contextmanager
+def moto_server() -> Iterator[AWS]:
+    with moto_process("-c", _SERVER) as address:
+        yield AWS(address)
+
+
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[AWS]:
     """For fixtures of a module or the session. Tests take `aws`."""
-    with moto_process("-c", _SERVER) as address:
-        yield AWS(address)
+    with moto_server() as aws:
+        yield aws
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from memories.tests.processes import ROOT
 
@@ -103,17 +103,21 @@ class Function:
         address = f"127.0.0.1:{self.server.server_address[1]}"
         began = time.monotonic()
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "awslambdaric", self.handler],
-                cwd=self.code,
-                env=self.env | {"AWS_LAMBDA_RUNTIME_API": address},
-                stdout=log,
-                stderr=log,
-            )
+            self.process = self.run(address, log)
         while not self.server.first_next.wait(0.05):
             if self.process.poll() is not None:
                 raise FunctionError(self.log.read_text()[-2000:])
         return time.monotonic() - began
+
+    def run(self, address: str, log: BinaryIO) -> subprocess.Popen[bytes]:
+        """The process that asks this address for events."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "awslambdaric", self.handler],
+            cwd=self.code,
+            env=self.env | {"AWS_LAMBDA_RUNTIME_API": address},
+            stdout=log,
+            stderr=log,
+        )
 
     def invoke(self, event: Any, *, seconds: float | None = None) -> Any:
         """What the handler returns; FunctionError when it raises, ends, or is killed at its deadline."""

@@ -1,0 +1,53 @@
+"""script/images: see there."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+
+from deploy.images import size, wheels
+from deploy.images.engine import DOCKERFILES, ROOT, builder, runner
+
+COMMANDS = ("build", "size", "smoke", "wheels", "all")
+MACHINES = {"x86_64": "linux/amd64", "amd64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
+
+
+def release() -> str:
+    """The commit that is built; with a mark where the work tree is another."""
+    asked = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.strip()  # noqa: S603
+
+
+def smoke(images: list[str]) -> bool:
+    from deploy.images import smoke  # it needs what tests need
+
+    return smoke.run(runner(), images)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="script/images", description="Builds, weighs and tries the images.")
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("image", nargs="?", choices=DOCKERFILES)
+    parser.add_argument("--platform", default="", choices=sorted(set(MACHINES.values())))
+    given = parser.parse_args()
+    images = [given.image] if given.image else list(DOCKERFILES)
+    foreign = given.platform not in ("", MACHINES.get(platform.machine()))
+    if foreign and given.command == "smoke":
+        parser.error(f"an image for {given.platform} does not run here; build and size do.")
+    well = True
+    if given.command in ("wheels", "all"):
+        well = wheels.check()
+    if given.command in ("build", "all"):
+        for image in images:
+            builder().build(image, platform=given.platform, release=release())
+    if given.command in ("size", "all"):
+        well &= size.weigh(builder(), images)
+    if given.command == "smoke" or (given.command == "all" and not foreign):
+        well &= smoke(images)
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

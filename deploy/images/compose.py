@@ -1,0 +1,73 @@
+"""compose.yaml as arguments of `docker run` or `podman run`: the smoke test runs what developers run."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from deploy.images.engine import ROOT
+
+FLAGS = {
+    "user": "--user",
+    "mem_limit": "--memory",
+    "pids_limit": "--pids-limit",
+    "cap_drop": "--cap-drop",
+    "security_opt": "--security-opt",
+    "tmpfs": "--tmpfs",
+    "volumes": "--volume",
+}
+ELSEWHERE = {"image", "build", "command", "environment", "profiles", "depends_on", "ports", "stop_grace_period"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is not in `flags`: the image is the caller's, and so is the network."""
+
+    flags: list[str]
+    command: list[str]
+    environment: dict[str, str]
+    grace: int  # seconds to end
+
+
+def interpolated(text: str, environment: dict[str, str]) -> str:
+    """${NAME:-default}, the one form that the file uses."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: environment.get(found[1]) or found[2], text)
+
+
+def load(text: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """The services as the file has them. Without an environment, ours."""
+    given = dict(os.environ) if environment is None else environment
+    services: dict[str, Any] = yaml.safe_load(interpolated(text, given))["services"]
+    return services
+
+
+def arguments(key: str, value: Any) -> list[str]:
+    """ValueError for what we do not know: the containers would be others than the file says."""
+    match key, value:
+        case "read_only", bool():
+            return ["--read-only"] if value else []
+        case "healthcheck", {"disable": True}:
+            return ["--no-healthcheck"]
+        case str(), _ if key in FLAGS:
+            items = value if isinstance(value, list) else [value]
+            return [part for item in items for part in (FLAGS[key], str(item).replace("./", f"{ROOT}/", 1))]
+        case str(), _ if key in ELSEWHERE:
+            return []
+    raise ValueError(f"compose.yaml has {key}: {value}, which deploy/images/compose.py cannot run.")
+
+
+def service(definition: dict[str, Any]) -> Service:
+    return Service(
+        flags=[part for key, value in definition.items() for part in arguments(key, value)],
+        command=definition.get("command", []),
+        environment={name: str(value) for name, value in definition.get("environment", {}).items()},
+        grace=int(str(definition.get("stop_grace_period", "10s")).removesuffix("s")),
+    )
+
+
+def services() -> dict[str, Any]:
+    return load((ROOT / "compose.yaml").read_text())

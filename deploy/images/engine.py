@@ -1,0 +1,81 @@
+"""Docker, Podman and Buildah, as far as we use them: one way to build, to save and to run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+BASE = "python:3.11-slim-bookworm"
+DOCKERFILES = {"api": "Dockerfile", "lambda": "Dockerfile.lambda"}
+
+
+def tag_of(image: str) -> str:
+    return f"memories:{image}"
+
+
+@dataclass(frozen=True)
+class Engine:
+    name: str  # docker, podman or buildah: the program
+
+    def call(self, *args: str) -> str:
+        """What it prints. SystemExit with what it says where it fails."""
+        done = subprocess.run([self.name, *args], capture_output=True, text=True)  # noqa: S603 (our own arguments)
+        if done.returncode:
+            raise SystemExit(f"{shlex.join([self.name, *args])} failed: {done.stderr.strip()[-2000:]}")
+        return done.stdout.strip()
+
+    def build(self, image: str, *, platform: str, release: str) -> None:
+        # Without the format, Podman and Buildah would drop the health check; Buildah alone keeps no layers by itself.
+        own = {"podman": ["--format=docker"], "buildah": ["--format=docker", "--layers"]}.get(self.name, [])
+        target = [f"--platform={platform}"] if platform else []
+        flags = [*own, *target, *shlex.split(os.environ.get("BUILD_FLAGS", ""))]
+        command = [self.name, "build", *flags, f"--build-arg=RELEASE={release}", "-t", tag_of(image)]
+        done = subprocess.run([*command, "-f", DOCKERFILES[image], "."], cwd=ROOT)  # noqa: S603
+        if done.returncode:
+            raise SystemExit(f"{DOCKERFILES[image]} does not build: see above.")
+
+    def save(self, tag: str, path: Path) -> None:
+        """As an archive of Docker's form, with its layers as they are before a registry compresses them."""
+        if self.name == "buildah":
+            self.call("push", "--quiet", tag, f"docker-archive:{path}:{tag}")
+        else:
+            self.call("save", *(["--format=docker-archive"] if self.name == "podman" else []), "-o", str(path), tag)
+
+    def inspect(self, kind: str, name: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = json.loads(self.call(kind, "inspect", name))
+        return found[0]
+
+
+def answers(name: str) -> bool:
+    """Whether the program is there, and what it may need behind it: docker is often there without an engine."""
+    return (
+        shutil.which(name) is not None and subprocess.run([name, "info"], capture_output=True).returncode == 0  # noqa: S603
+    )
+
+
+def find(*names: str) -> Engine:
+    """The first that answers, or the one of CONTAINER_ENGINE. SystemExit when there is none."""
+    wanted: Sequence[str] = [os.environ["CONTAINER_ENGINE"]] if os.environ.get("CONTAINER_ENGINE") else names
+    for name in wanted:
+        if name in names and answers(name):
+            return Engine(name)
+    raise SystemExit(
+        f"This takes {' or '.join(names)}, and {' and '.join(wanted)} did not answer. "
+        f"Install one (on Debian: apt-get install podman), or start its engine."
+    )
+
+
+def builder() -> Engine:
+    return find("docker", "podman", "buildah")
+
+
+def runner() -> Engine:
+    return find("docker", "podman")
