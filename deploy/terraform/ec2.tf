@@ -26,18 +26,7 @@ data "aws_ssm_parameter" "image" {
   name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${var.architecture}"
 }
 
-# The interface and its address outlive the machine: a new one has the same address, the route stays, and there is
-# internet from its first second.
-resource "aws_network_interface" "host" {
-  count = local.has_host ? 1 : 0
-
-  description       = "${var.app_name}-host"
-  subnet_id         = local.public_subnets[local.zones[0]]
-  security_groups   = [aws_security_group.host[0].id]
-  source_dest_check = !local.nat_on_host # a NAT carries packets that are not its own
-  tags              = { Name = "${var.app_name}-host" }
-}
-
+# Outlives the machine: a new one gets the same address.
 resource "aws_eip" "host" {
   # checkov:skip=CKV2_AWS_19:it is on the machine's network interface (below), so that a new machine keeps it
   count = local.has_host ? 1 : 0
@@ -49,8 +38,8 @@ resource "aws_eip" "host" {
 resource "aws_eip_association" "host" {
   count = local.has_host ? 1 : 0
 
-  allocation_id        = aws_eip.host[0].id
-  network_interface_id = aws_network_interface.host[0].id
+  allocation_id = aws_eip.host[0].id
+  instance_id   = aws_instance.host[0].id
 }
 
 resource "aws_instance" "host" {
@@ -64,10 +53,10 @@ resource "aws_instance" "host" {
   tags                 = { Name = "${var.app_name}-host" }
   volume_tags          = { Name = "${var.app_name}-host", app = var.app_name, environment = var.environment, managed_by = "terraform" }
 
-  network_interface {
-    network_interface_id = aws_network_interface.host[0].id
-    device_index         = 0
-  }
+  subnet_id                   = local.public_subnets[local.zones[0]]
+  vpc_security_group_ids      = [aws_security_group.host[0].id]
+  associate_public_ip_address = true               # to have internet from the first second; the fixed address comes a little later
+  source_dest_check           = !local.nat_on_host # a NAT carries packets that are not its own
 
   # Tokens only (IMDSv2), and not one hop further: what runs in a network of its own on this machine gets no
   # credentials. The API's container has the machine's network.
@@ -105,7 +94,6 @@ resource "aws_instance" "host" {
   }
 
   depends_on = [
-    aws_eip_association.host,
     aws_iam_role_policy.host,
     aws_cloudwatch_log_group.this,
     aws_vpc_security_group_egress_rule.host_https,

@@ -96,7 +96,7 @@ resource "aws_route_table_association" "functions" {
 resource "aws_route" "internet" {
   route_table_id         = aws_route_table.functions.id
   destination_cidr_block = "0.0.0.0/0"
-  network_interface_id   = local.nat_on_host ? aws_network_interface.host[0].id : null
+  network_interface_id   = local.nat_on_host ? aws_instance.host[0].primary_network_interface_id : null
   nat_gateway_id         = local.nat_on_host ? null : aws_nat_gateway.this[0].id
 }
 
