@@ -9,8 +9,9 @@ import sys
 
 from deploy.images import size, wheels
 from deploy.images.engine import DOCKERFILES, ROOT, builder, runner
+from deploy.images.push import push
 
-COMMANDS = ("build", "size", "smoke", "wheels", "all")
+COMMANDS = ("build", "size", "smoke", "wheels", "all", "push")
 MACHINES = {"x86_64": "linux/amd64", "amd64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
 
 
@@ -31,11 +32,14 @@ def main() -> int:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("image", nargs="?", choices=DOCKERFILES)
     parser.add_argument("--platform", default="", choices=sorted(set(MACHINES.values())))
-    given = parser.parse_args()
+    parser.add_argument("--to", metavar="REPOSITORY", help="where to push: REGISTRY/NAME")
+    given = parser.parse_intermixed_args()
     images = [given.image] if given.image else list(DOCKERFILES)
     foreign = given.platform not in ("", MACHINES.get(platform.machine()))
     if foreign and given.command == "smoke":
         parser.error(f"an image for {given.platform} does not run here; build and size do.")
+    if (given.command == "push") != bool(given.to):
+        parser.error("--to says where to push, and push needs it.")
     well = True
     if given.command in ("wheels", "all"):
         well = wheels.check()
@@ -46,6 +50,8 @@ def main() -> int:
         well &= size.weigh(builder(), images)
     if given.command == "smoke" or (given.command == "all" and not foreign):
         well &= smoke(images)
+    if given.command == "push":
+        push(builder(), images, given.to, release())
     return 0 if well else 1
 
 

@@ -1,0 +1,27 @@
+"""Puts the images where a release finds them: under their commit, and as the latest, which is for people only."""
+
+from __future__ import annotations
+
+import re
+
+from deploy.images.engine import Engine, tag_of
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*")
+
+
+def push(engine: Engine, images: list[str], repository: str, commit: str) -> None:
+    """SystemExit where it cannot be. The engine must be signed in (`aws ecr get-login-password | docker login …`)."""
+    if not REPOSITORY.fullmatch(repository):
+        raise SystemExit(
+            f"{repository!r} is not a repository such as 123456789012.dkr.ecr.us-east-1.amazonaws.com/memories."
+        )
+    if not COMMIT.fullmatch(commit):
+        raise SystemExit(
+            f"Only a commit is pushed, and this work tree is {commit!r}: commit what is changed, and build again."
+        )
+    for image in images:
+        for tag in (f"{image}-{commit}", f"{image}-latest"):
+            engine.call("tag", tag_of(image), f"{repository}:{tag}")
+            engine.call("push", f"{repository}:{tag}")
+            print(f"pushed {repository}:{tag}", flush=True)

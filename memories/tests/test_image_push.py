@@ -1,0 +1,70 @@
+"""script/images push, with a docker that only writes down what it is told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.images.engine import Engine
+from deploy.images.push import push
+
+ROOT = Path(__file__).parents[2]
+COMMIT = "3f2c" * 10
+REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/memories"
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What docker was told, a line for each call. It refuses a line that is in the file beside it."""
+    program = tmp_path / "docker"
+    program.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/told\n! grep -qxF "$*" {tmp_path}/refused\n')
+    program.chmod(0o755)
+    (tmp_path / "told").touch()
+    (tmp_path / "refused").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path / "told"
+
+
+def test_each_image_is_pushed_under_its_commit_and_as_the_latest(told: Path) -> None:
+    push(Engine("docker"), ["api", "lambda"], REPOSITORY, COMMIT)
+    assert told.read_text().splitlines() == [
+        f"tag memories:api {REPOSITORY}:api-{COMMIT}",
+        f"push {REPOSITORY}:api-{COMMIT}",
+        f"tag memories:api {REPOSITORY}:api-latest",
+        f"push {REPOSITORY}:api-latest",
+        f"tag memories:lambda {REPOSITORY}:lambda-{COMMIT}",
+        f"push {REPOSITORY}:lambda-{COMMIT}",
+        f"tag memories:lambda {REPOSITORY}:lambda-latest",
+        f"push {REPOSITORY}:lambda-latest",
+    ]
+
+
+def test_a_push_that_is_refused_ends_it_before_the_latest_is_another(told: Path) -> None:
+    (told.parent / "refused").write_text(f"push {REPOSITORY}:api-{COMMIT}\n")
+    with pytest.raises(SystemExit, match=r"docker push .* failed"):
+        push(Engine("docker"), ["api", "lambda"], REPOSITORY, COMMIT)
+    assert told.read_text().splitlines()[-1] == f"push {REPOSITORY}:api-{COMMIT}"
+
+
+@pytest.mark.parametrize("commit", ["", "3f2c", f"{COMMIT}-dirty", "latest"])
+def test_only_a_commit_is_pushed(commit: str, told: Path) -> None:
+    with pytest.raises(SystemExit, match="Only a commit is pushed"):
+        push(Engine("docker"), ["api"], REPOSITORY, commit)
+    assert told.read_text() == ""
+
+
+@pytest.mark.parametrize("repository", ["memories", "/memories", "https://example.org/memories", "a/b:latest", "a/b c"])
+def test_a_repository_that_is_none_is_refused(repository: str, told: Path) -> None:
+    with pytest.raises(SystemExit, match="is not a repository such as"):
+        push(Engine("docker"), ["api"], repository, COMMIT)
+    assert told.read_text() == ""
+
+
+@pytest.mark.parametrize("arguments", [["push"], ["build", "--to", REPOSITORY]])
+def test_a_push_says_where_to_and_nothing_else_does(arguments: list[str], told: Path) -> None:
+    done = subprocess.run([ROOT / "script/images", *arguments], capture_output=True, text=True)
+    assert (done.returncode, "--to says where to push" in done.stderr) == (2, True)
+    assert told.read_text() == ""
