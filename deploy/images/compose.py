@@ -33,15 +33,21 @@ class Service:
     grace: int  # seconds to end
 
 
-def interpolated(text: str, environment: dict[str, str]) -> str:
-    """${NAME:-default}, the one form that the file uses."""
-    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: environment.get(found[1]) or found[2], text)
+def interpolated(value: Any, environment: dict[str, str]) -> Any:
+    """${NAME:-default}, the one form that the file uses, in all that is text."""
+    match value:
+        case str():
+            return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: environment.get(found[1]) or found[2], value)
+        case list():
+            return [interpolated(item, environment) for item in value]
+        case dict():
+            return {key: interpolated(item, environment) for key, item in value.items()}
+    return value
 
 
-def load(text: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
-    """The services as the file has them. Without an environment, ours."""
-    given = dict(os.environ) if environment is None else environment
-    services: dict[str, Any] = yaml.safe_load(interpolated(text, given))["services"]
+def load(text: str, environment: dict[str, str]) -> dict[str, Any]:
+    """The services, as the file has them in this environment."""
+    services: dict[str, Any] = interpolated(yaml.safe_load(text)["services"], environment)
     return services
 
 
@@ -70,4 +76,4 @@ def service(definition: dict[str, Any]) -> Service:
 
 
 def services() -> dict[str, Any]:
-    return load((ROOT / "compose.yaml").read_text())
+    return load((ROOT / "compose.yaml").read_text(), dict(os.environ))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-BASE = "python:3.11-slim-bookworm"
 DOCKERFILES = {"api": "Dockerfile", "lambda": "Dockerfile.lambda"}
 
 

@@ -18,7 +18,6 @@ from importlib import import_module
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-ROOT = Path.cwd()
 GUNICORN = ("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "config.healthcheck")
 LAZY = (  # of the openai SDK: imported by the first call
     "openai.resources.audio",
@@ -30,10 +29,10 @@ SERVICES = ("s3", "sqs", "ssm")
 PAGES = ("/healthz", "/api/docs", "/api/schema", "/admin/login/")
 
 
-def named() -> Iterator[str]:
-    """Our modules, and all that they import."""
-    for path in [*ROOT.glob("config/**/*.py"), *ROOT.glob("memories/**/*.py")]:
-        yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def named(root: Path) -> Iterator[str]:
+    """Our modules in this folder, and all that they import."""
+    for path in [*root.glob("config/**/*.py"), *root.glob("memories/**/*.py")]:
+        yield ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 yield from (name.name for name in node.names)
@@ -56,9 +55,9 @@ def main(modules: list[str]) -> None:
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(Path.cwd()))
     django.setup()
-    for name in (*sorted(set(named())), *GUNICORN, *LAZY, *DATABASES, *modules):
+    for name in (*sorted(set(named(Path.cwd()))), *GUNICORN, *LAZY, *DATABASES, *modules):
         with suppress(ImportError):  # of another kind of image: offline, Lambda
             import_module(name)
     use()

@@ -105,6 +105,8 @@ def try_api(report: Report, ship: Ship, aws: AWS) -> None:
         report.line("start to healthz", f"{seconds:.1f} s")
         ready = requests.get(f"http://127.0.0.1:{port}/readyz", timeout=30)
         report.holds("readyz is 200", ready.status_code == 200, ready.text)
+        alive = requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30)
+        report.line("says its release", alive.json()["release"] or "none was built in")
         report.holds("its own health check passes", container.health())
         locked_up(report, container, "10001")
         compiled(report, container, "gunicorn.app.wsgiapp", "config.wsgi", "config.urls", "boto3", "av", "openai")
