@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.images.engine import DOCKERFILES, tag_of
+
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 TERRAFORM = ROOT / "deploy/terraform"
@@ -133,13 +135,21 @@ def test_a_deploy_goes_plan_apply_release_smoke_and_is_never_cut_off() -> None:
     assert (deploy["needs"], JOBS["ci-cd/build-and-push"]["needs"]) == ("build-and-push", "test")
 
 
-def test_images_are_scanned_before_they_are_pushed() -> None:
+def test_images_are_tried_and_scanned_before_they_are_pushed() -> None:
     steps = JOBS["ci-cd/build-and-push"]["steps"]
-    order = [step.get("run") or step["uses"].partition("@")[0] for step in steps]
+    done = [
+        " ".join(shlex.split(step["run"])[:2]) if "run" in step else step["uses"].partition("@")[0] for step in steps
+    ]
     scans = [step["with"] for step in steps if step.get("uses", "").startswith("anchore/scan-action@")]
-    assert order.index("script/images build") < order.index("anchore/scan-action") < order.index("script/images push")
-    assert {scan["image"] for scan in scans} == {"memories-api", "memories-lambda"}
+    order = ["script/images build", "script/images smoke", "anchore/scan-action", "script/images push"]
+    assert [each for each in dict.fromkeys(done) if each in order] == order
+    assert {scan["image"] for scan in scans} == {tag_of(image) for image in DOCKERFILES}
     assert {(scan["severity-cutoff"], scan["only-fixed"]) for scan in scans} == {("critical", True)}
+
+
+def test_lambda_is_given_an_image_and_not_an_index() -> None:
+    build = next(step for step in JOBS["ci-cd/build-and-push"]["steps"] if step.get("run") == "script/images build")
+    assert {"--load", "--provenance=false"} <= set(shlex.split(build["env"]["BUILD_FLAGS"]))
 
 
 def test_what_ci_run_does_is_what_a_pull_request_is_tested_by() -> None:
