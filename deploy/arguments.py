@@ -13,7 +13,10 @@ import boto3
 APP_NAME = re.compile(r"[a-z](?!.*--)[a-z0-9-]{1,20}[a-z0-9]")
 COMMIT = re.compile(r"[0-9a-f]{7,40}")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
+# As GitHub signs it: since 2026-07-15 with the numbers of owner and repository, OWNER@1234/NAME@5678.
+REPOSITORY = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9-]{0,38}(?:/[A-Za-z0-9._-]{1,100}|@[1-9][0-9]*/[A-Za-z0-9._-]{1,100}@[1-9][0-9]*)"
+)
 
 
 def form(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
@@ -51,13 +54,15 @@ def address(value: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Each setting is an argument, or a variable of the environment, or (with `default`) optional."""
+    """Each setting is an argument, or a variable of the environment."""
 
     def setting(
-        self, flag: str, variable: str, check: Callable[[str], object], what: str, default: str | None = None
+        self, flag: str, variable: str, check: Callable[[str], object], what: str, *, required: bool = True
     ) -> None:
-        given = os.environ.get(variable) or default  # argparse checks a default that is a string like an argument
-        self.add_argument(flag, type=check, default=given, required=given is None, help=f"{what} ({variable})")
+        given = os.environ.get(variable) or None  # argparse checks a default that is a string like an argument
+        self.add_argument(
+            flag, type=check, default=given, required=required and given is None, help=f"{what} ({variable})"
+        )
 
     def app_name(self) -> None:
         self.setting(

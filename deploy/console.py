@@ -38,6 +38,14 @@ def step(title: str) -> Iterator[None]:
     say(f"    {time.monotonic() - began:.1f} s")
 
 
+def agrees(question: str) -> bool:
+    """Whether a person says yes; nobody is there where standard input has come to its end."""
+    try:
+        return input(f"{question} Only `yes` does: ") == "yes"
+    except EOFError:
+        return False
+
+
 def end_of(text: str, lines: int = 40) -> str:
     return "\n".join(f"    | {line}" for line in text.strip().splitlines()[-lines:])
 

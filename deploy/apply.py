@@ -1,0 +1,44 @@
+"""script/deploy-apply: does what script/deploy-plan saved."""
+
+from __future__ import annotations
+
+from deploy import arguments, console, terraform_cli
+from deploy.console import DeployError, step
+from deploy.terraform_cli import LOCK, MAIN, PLAN, State, Terraform
+
+
+def main() -> None:
+    parser = arguments.parser("deploy-apply", "Do what script/deploy-plan saved.")
+    parser.region()
+    parser.state_bucket()
+    parser.add_argument(
+        "--lose-data", action="store_true", help="even where the plan deletes the database or the audio"
+    )
+    parser.dry_run()
+    given = parser.parse_args()
+    if not PLAN.exists():
+        raise DeployError("There is no saved plan.", "script/deploy-plan, on this machine or in this job.")
+    terraform_cli.check_secrets()  # they are in no plan
+    state = State(given.state_bucket, given.region)
+    with step("Terraform, the account, the state"):
+        terraform_cli.check_there(state)
+    terraform = Terraform(MAIN, dry_run=given.dry_run)
+    if not given.lose_data:
+        refuse_losses(terraform)
+    with step("Apply"):
+        terraform.call("apply", "-input=false", LOCK, str(PLAN))
+    if not given.dry_run:
+        PLAN.unlink()
+        terraform.call("output")
+
+
+def refuse_losses(terraform: Terraform) -> None:
+    if lost := terraform_cli.losses(terraform.show(PLAN)):
+        raise DeployError(
+            f"This plan deletes {', '.join(lost)}, with all that is in it.",
+            "find out what changed (script/deploy-plan shows it); with --lose-data it is done all the same.",
+        )
+
+
+if __name__ == "__main__":
+    console.run(main)
