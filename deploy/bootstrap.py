@@ -8,6 +8,9 @@ again, on any machine.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from deploy import arguments, buckets, console, terraform_cli
@@ -16,6 +19,16 @@ from deploy.terraform_cli import BOOTSTRAP, LOCK, MAIN, PLACEHOLDERS, State, Ter
 
 BUCKET = "aws_s3_bucket.state"
 REPOSITORY = "aws_ecr_repository.images"  # before the first push, and so before the first deploy
+
+BACKEND = """
+terraform {
+  backend "s3" {
+    key          = "bootstrap/terraform.tfstate"
+    use_lockfile = true
+    encrypt      = true
+  }
+}
+"""
 
 NEXT = """
 Now tell GitHub (`gh` asks for the values of secrets itself, so that they are in no history of commands):
@@ -38,10 +51,18 @@ Then push to main: the workflow tests, builds, and waits for a reviewer before i
 """
 
 
+def name_of(repository: str) -> str:
+    """As everything but a token's subject has it: without numbers."""
+    return re.sub(r"@\d+", "", repository)
+
+
 def main() -> None:
     parser = arguments.parser("deploy-bootstrap", "Make what must be there before GitHub can deploy.")
     parser.add_argument(
-        "repository", type=arguments.form(arguments.REPOSITORY, "OWNER/REPOSITORY at GitHub"), help="OWNER/REPOSITORY"
+        "repository",
+        type=arguments.form(arguments.REPOSITORY, "OWNER/REPOSITORY, or OWNER@1234/REPOSITORY@5678, at GitHub"),
+        help="as GitHub signs it, with both numbers if it is of 2026-07-15 or later: OWNER@1234/REPOSITORY@5678; "
+        "`gh api repos/OWNER/REPOSITORY/actions/oidc/customization/sub` tells",
     )
     parser.app_name()
     parser.region()
@@ -69,10 +90,22 @@ def main() -> None:
         "state_bucket_name": bucket,
     }
     roles = Terraform(BOOTSTRAP, variables, given.dry_run)
-    if given.remove:
-        remove(roles, state, given.app_name)
-    else:
-        make(roles, state, given)
+    with state_in_bucket():
+        if given.remove:
+            remove(roles, state, given)
+        else:
+            make(roles, state, given)
+
+
+@contextmanager
+def state_in_bucket() -> Iterator[None]:
+    """bootstrap/ names no backend, so that it can be tried without a bucket: here it gets one, as an override file."""
+    override = BOOTSTRAP / "backend_override.tf"
+    override.write_text(BACKEND)
+    try:
+        yield
+    finally:
+        override.unlink()
 
 
 def make(roles: Terraform, state: State, given: Any) -> None:
@@ -89,7 +122,7 @@ def make(roles: Terraform, state: State, given: Any) -> None:
         images.init(state)
         images.apply(given.yes, f"-target={REPOSITORY}")
     if not given.dry_run:
-        say(NEXT.format(**roles.outputs(), repository=given.repository, app_name=given.app_name))
+        say(NEXT.format(**roles.outputs(), repository=name_of(given.repository), app_name=given.app_name))
 
 
 def make_bucket(roles: Terraform, state: State) -> None:
@@ -107,21 +140,23 @@ def adopt(roles: Terraform, resource: str, name: str) -> None:
         roles.call("import", "-input=false", LOCK, resource, name)
 
 
-def remove(roles: Terraform, state: State, app_name: str) -> None:
+def remove(roles: Terraform, state: State, given: Any) -> None:
     s3 = client("s3", state.region)
     if not buckets.exists(s3, state.bucket):
         raise DeployError(f"There is no bucket {state.bucket}: it is removed already.")
     with step("Is anything left that stands on it?"):
-        main_state = Terraform(MAIN, PLACEHOLDERS | {"app_name": app_name, "image_tag": "0000000"}, roles.dry_run)
+        main_state = Terraform(MAIN, PLACEHOLDERS | {"app_name": given.app_name, "image_tag": "0000000"}, roles.dry_run)
         main_state.init(state)
         if not roles.dry_run and (left := main_state.resources()):
-            raise DeployError(f"Terraform still knows {len(left)} things.", f"script/deploy-destroy {app_name}, first.")
+            raise DeployError(
+                f"Terraform still knows {len(left)} things.", f"script/deploy-destroy {given.app_name}, first."
+            )
     with step("Roles for GitHub"):
         roles.init(state)
         # The bucket holds this state while the rest is destroyed: it goes last, and not by Terraform.
         if roles.dry_run or BUCKET in roles.resources():
             roles.call("state", "rm", LOCK, BUCKET)
-        roles.call("destroy", "-input=false", "-auto-approve", LOCK)
+        roles.apply(given.yes, "-destroy")
     with step("The bucket of the state"):
         if roles.dry_run:
             say(f"Would delete {state.bucket} with {buckets.count(s3, state.bucket)} objects.")

@@ -43,6 +43,7 @@ resource "aws_eip_association" "host" {
 }
 
 resource "aws_instance" "host" {
+  # checkov:skip=CKV_AWS_88:it is the way in and out: the API's address, and the NAT of all else
   # checkov:skip=CKV_AWS_126:metrics by the minute cost 2 USD a month; those of five minutes are free
   # checkov:skip=CKV_AWS_135:t3 and t4g are always optimized, and t2 cannot be
   count = local.has_host ? 1 : 0

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.arguments import REPOSITORY
+from deploy.bootstrap import name_of
 from deploy.images.engine import DOCKERFILES, tag_of
 
 ROOT = Path(__file__).parents[2]
@@ -218,3 +220,27 @@ def test_a_form_has_what_github_asks_for(path: Path) -> None:
     ids = [field["id"] for field in form["body"] if field["type"] != "markdown"]
     assert len(ids) == len(set(ids)) > 0
     assert all(field["attributes"].get("label") for field in form["body"] if field["type"] != "markdown")
+
+
+@pytest.mark.parametrize(
+    ("repository", "well"),
+    [
+        ("octocat/memories", True),
+        ("octocat@1234/memories@5678", True),  # how GitHub signs what is of 2026-07-15 or later
+        ("octocat@1234/memories", False),
+        ("octocat/memories@5678", False),
+        ("octocat@*/memories@*", False),
+        ("octocat/*", False),
+        ("octocat/memories:environment:production", False),
+        ("https://github.com/octocat/memories", False),
+    ],
+)
+def test_one_repository_is_trusted_in_either_of_the_ways_that_github_signs(repository: str, well: bool) -> None:
+    text = (TERRAFORM / "bootstrap/variables.tf").read_text()
+    found = re.search(r'regex\("(.*?)", var\.github_repository\)', text)
+    assert found
+    assert bool(re.search(found[1], repository)) == bool(REPOSITORY.fullmatch(repository)) == well
+
+
+def test_what_a_person_is_told_names_the_repository_without_its_numbers() -> None:
+    assert name_of("octocat@1234/memories@5678") == name_of("octocat/memories") == "octocat/memories"
