@@ -61,8 +61,7 @@ def main() -> None:
     parser.add_argument(
         "repository",
         type=arguments.form(arguments.REPOSITORY, "OWNER/REPOSITORY, or OWNER@1234/REPOSITORY@5678, at GitHub"),
-        help="as GitHub signs it, with both numbers if it is of 2026-07-15 or later: OWNER@1234/REPOSITORY@5678; "
-        "`gh api repos/OWNER/REPOSITORY/actions/oidc/customization/sub` tells",
+        help="as GitHub signs it: with both numbers, OWNER@1234/REPOSITORY@5678, if it is of 2026-07-15 or later",
     )
     parser.app_name()
     parser.region()

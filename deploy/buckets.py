@@ -43,15 +43,12 @@ def count(s3: Any, name: str) -> int:
 
 
 def empty(s3: Any, name: str) -> int:
-    """Deletes every object in every version, and every unfinished upload: how many objects these were."""
+    """Deletes every object in every version: how many these were. Unfinished uploads go with the bucket."""
     found = list(_objects(s3, name))
     for start in range(0, len(found), 1000):  # the most that S3 takes at once
         answer = s3.delete_objects(Bucket=name, Delete={"Objects": found[start : start + 1000], "Quiet": True})
         if errors := answer.get("Errors"):
             raise DeployError(f"{name}: {errors[0]['Key']} cannot be deleted: {errors[0]['Message']}")
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
-        for upload in page.get("Uploads", []):
-            s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
     return len(found)
 
 
