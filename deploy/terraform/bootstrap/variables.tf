@@ -23,8 +23,8 @@ variable "app_name" {
 }
 
 variable "github_repository" {
-  # Since 2026-07-15 GitHub signs new, renamed and transferred repositories with their numbers. What it signs yours with:
-  # gh api repos/OWNER/NAME/actions/oidc/customization/sub
+  # Since 2026-07-15 GitHub signs new, renamed and transferred repositories with their numbers. Yours with them:
+  # gh api repos/OWNER/NAME --jq '"\(.owner.login)@\(.owner.id)/\(.name)@\(.id)"'
   description = "The only repository that is trusted, as GitHub signs it, since AWS compares letter by letter: owner@1234/name@5678 with the numbers of both, or owner/name if the repository is older than 2026-07-15."
   type        = string
   nullable    = false
