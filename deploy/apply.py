@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from deploy import arguments, console, terraform_cli
 from deploy.console import DeployError, step
 from deploy.terraform_cli import LOCK, MAIN, PLAN, State, Terraform
@@ -14,9 +16,11 @@ def main() -> None:
     parser.add_argument(
         "--lose-data", action="store_true", help="even where the plan deletes the database or the audio"
     )
+    parser.add_argument("--plan", type=Path, default=PLAN, help="the file that it was saved in")
     parser.dry_run()
     given = parser.parse_args()
-    if not PLAN.exists():
+    plan = given.plan.resolve()
+    if not plan.exists():
         raise DeployError("There is no saved plan.", "script/deploy-plan, on this machine or in this job.")
     terraform_cli.check_secrets()  # they are in no plan
     state = State(given.state_bucket, given.region)
@@ -24,16 +28,16 @@ def main() -> None:
         terraform_cli.check_there(state)
     terraform = Terraform(MAIN, dry_run=given.dry_run)
     if not given.lose_data:
-        refuse_losses(terraform)
+        refuse_losses(terraform, plan)
     with step("Apply"):
-        terraform.call("apply", "-input=false", LOCK, str(PLAN))
+        terraform.call("apply", "-input=false", LOCK, str(plan))
     if not given.dry_run:
-        PLAN.unlink()
+        plan.unlink()
         terraform.call("output")
 
 
-def refuse_losses(terraform: Terraform) -> None:
-    if lost := terraform_cli.losses(terraform.show(PLAN)):
+def refuse_losses(terraform: Terraform, plan: Path) -> None:
+    if lost := terraform_cli.losses(terraform.show(plan)):
         raise DeployError(
             f"This plan deletes {', '.join(lost)}, with all that is in it.",
             "find out what changed (script/deploy-plan shows it); with --lose-data it is done all the same.",

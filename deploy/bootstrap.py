@@ -9,8 +9,11 @@ again, on any machine.
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from deploy import arguments, buckets, console, terraform_cli
@@ -88,8 +91,8 @@ def main() -> None:
         "github_repository": given.repository,
         "state_bucket_name": bucket,
     }
-    roles = Terraform(BOOTSTRAP, variables, given.dry_run)
-    with state_in_bucket():
+    with copy_with_backend() as folder:
+        roles = Terraform(folder, variables, given.dry_run)
         if given.remove:
             remove(roles, state, given)
         else:
@@ -97,14 +100,13 @@ def main() -> None:
 
 
 @contextmanager
-def state_in_bucket() -> Iterator[None]:
-    """bootstrap/ names no backend, so that it can be tried without a bucket: here it gets one, as an override file."""
-    override = BOOTSTRAP / "backend_override.tf"
-    override.write_text(BACKEND)
-    try:
-        yield
-    finally:
-        override.unlink()
+def copy_with_backend() -> Iterator[Path]:
+    """bootstrap/ names no backend, so that it can be tried without a bucket: this copy of it has one."""
+    with tempfile.TemporaryDirectory(prefix="deploy-") as scratch:
+        folder = Path(scratch) / BOOTSTRAP.name
+        shutil.copytree(BOOTSTRAP, folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
+        (folder / "backend.tf").write_text(BACKEND)
+        yield folder
 
 
 def make(roles: Terraform, state: State, given: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from deploy import arguments, console, terraform_cli
 from deploy.console import say, step
@@ -15,6 +16,7 @@ def main() -> None:
     parser.region()
     parser.tag()
     parser.state_bucket()
+    parser.add_argument("--plan", type=Path, default=PLAN, help="the file to save it in")
     parser.dry_run()
     given = parser.parse_args()
     state = State(given.state_bucket, given.region)
@@ -26,15 +28,15 @@ def main() -> None:
     os.umask(0o077)  # what is planned is nobody else's affair
     with step("Plan"):
         terraform.init(state)
-        terraform.call("plan", "-input=false", LOCK, f"-out={PLAN}", quiet=True)
-        terraform.call("show", "-no-color", str(PLAN))
+        terraform.call("plan", "-input=false", LOCK, f"-out={given.plan.resolve()}", quiet=True)
+        terraform.call("show", "-no-color", str(given.plan.resolve()))
     if not given.dry_run:
-        warn(terraform)
+        say(f"Saved as {given.plan}. Next: script/deploy-apply")
+        warn(terraform, given.plan.resolve())
 
 
-def warn(terraform: Terraform) -> None:
-    say(f"Saved as {PLAN}. Next: script/deploy-apply")
-    for address in terraform_cli.losses(terraform.show(PLAN)):
+def warn(terraform: Terraform, plan: Path) -> None:
+    for address in terraform_cli.losses(terraform.show(plan)):
         say(f"WARNING: this plan deletes {address} and what is in it.")
 
 

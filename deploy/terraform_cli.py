@@ -34,7 +34,8 @@ KNOWN = (
     (
         r"Error acquiring the state lock",
         "somebody else plans or applies (Who, above): let that end. If it was killed: "
-        "terraform -chdir={folder} force-unlock ID, with the ID above.",
+        "terraform -chdir=deploy/terraform force-unlock ID, with the ID above (of the bootstrap: "
+        "aws s3 rm s3://BUCKET/bootstrap/terraform.tfstate.tflock).",
     ),
     (r"NoSuchBucket|bucket .* does not exist", "the bucket of the state is missing: script/deploy-bootstrap makes it."),
     (r"BucketAlreadyExists", "the name of a bucket is taken by somebody else in the world: choose another APP_NAME."),
@@ -82,7 +83,7 @@ class Terraform:
             return
         errors = self._run(command, quiet)
         if errors is not None:
-            raise DeployError(f"terraform {arguments[0]} failed.", next_step(errors, self.folder))
+            raise DeployError(f"terraform {arguments[0]} failed.", next_step(errors))
 
     def _run(self, command: list[str], quiet: bool) -> str | None:
         """What it wrote to its standard error, when it failed. It is shown as it comes."""
@@ -136,13 +137,13 @@ class Terraform:
         asked = subprocess.run(command, env=self.env, check=False, capture_output=True, text=True)  # noqa: S603 (no shell)
         if asked.returncode and "No state file was found" not in asked.stderr:
             say(asked.stderr, stream=sys.stderr)
-            raise DeployError(f"terraform {arguments[0]} failed.", next_step(asked.stderr, self.folder))
+            raise DeployError(f"terraform {arguments[0]} failed.", next_step(asked.stderr))
         return asked.stdout
 
 
-def next_step(errors: str, folder: Path) -> str:
+def next_step(errors: str) -> str:
     text = re.sub(r"\s*\n[│╷╵ ]*", " ", errors)  # Terraform wraps its lines within a frame
-    return next((step.format(folder=folder) for pattern, step in KNOWN if re.search(pattern, text)), AGAIN)
+    return next((step for pattern, step in KNOWN if re.search(pattern, text)), AGAIN)
 
 
 def losses(plan: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,7 +33,7 @@ PARAMETER = f"/{APP}/release/image_tag"
 ANSWER = tuple[int, dict[str, str], bytes]
 
 
-@dataclass
+@dataclass(eq=False)
 class Cloud:
     """`old` is live in it. What befalls a release of it is said by the fields."""
 
@@ -58,7 +59,7 @@ class Cloud:
     def release(self, tag: str = NEW, *arguments: str) -> subprocess.CompletedProcess[str]:
         outputs = self.folder / "outputs.json"
         outputs.write_text(json.dumps({name: {"value": value} for name, value in self.outputs().items()}))
-        command = [ROOT / "script/deploy-release", "--outputs", outputs, "--patience", "0.4", *arguments]
+        command = [str(ROOT / "script/deploy-release"), "--outputs", str(outputs), "--patience", "0.4", *arguments]
         env = os.environ | self.gate.env | {"APP_NAME": APP, "IMAGE_TAG": tag, "PATH": os.environ["PATH"]}
         self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         output = self.process.communicate()[0]
@@ -93,7 +94,7 @@ class Cloud:
         return next(tag for tag in (OLD, NEW) if self.digest(f"lambda-{tag}") == f"sha256:{found}")
 
     def parameter(self) -> str:
-        return str(self.moto.client("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"])
+        return str(self.client("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"])
 
     def versions(self, function: str) -> list[str]:
         found = self.lambda_.list_versions_by_function(FunctionName=function)["Versions"]
@@ -101,18 +102,22 @@ class Cloud:
 
     @property
     def lambda_(self) -> Any:
-        return self.moto.client("lambda")
+        return self.client("lambda")
+
+    @cache  # noqa: B019 (it lives as long as a test)
+    def client(self, service: str) -> Any:
+        return self.moto.client(service)
 
     # --- how it is made
 
     def furnish(self) -> None:
         requests.post(f"{self.moto.endpoint_url}/moto-api/reset", timeout=10)
         requests.post(f"{self.moto.endpoint_url}/moto-api/config", json={"lambda": {"use_docker": False}}, timeout=10)
-        self.moto.client("ecr").create_repository(repositoryName=APP)
+        self.client("ecr").create_repository(repositoryName=APP)
         for tag in (OLD, NEW):
             self.push(f"api-{tag}")
             self.push(f"lambda-{tag}")
-        role = self.moto.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        role = self.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         image = f"{self.outputs()['repository_url']}:lambda-{self.old}"
         for name in FUNCTIONS:
             self.lambda_.create_function(
@@ -121,7 +126,7 @@ class Cloud:
             self.lambda_.create_alias(
                 FunctionName=name, Name="live", FunctionVersion="1", Description="What serves; moved by releases"
             )
-        self.moto.client("ssm").put_parameter(Name=PARAMETER, Value=self.old, Type="String")
+        self.client("ssm").put_parameter(Name=PARAMETER, Value=self.old, Type="String")
 
     def push(self, name: str) -> None:
         manifest = {
@@ -130,10 +135,10 @@ class Cloud:
             "config": {"digest": f"sha256:{hashlib.sha256(name.encode()).hexdigest()}", "size": 1},
             "layers": [{"digest": f"sha256:{hashlib.sha256(name.encode()).hexdigest()}", "size": 1}],
         }
-        self.moto.client("ecr").put_image(repositoryName=APP, imageTag=name, imageManifest=json.dumps(manifest))
+        self.client("ecr").put_image(repositoryName=APP, imageTag=name, imageManifest=json.dumps(manifest))
 
     def digest(self, name: str) -> str:
-        found = self.moto.client("ecr").describe_images(repositoryName=APP, imageIds=[{"imageTag": name}])
+        found = self.client("ecr").describe_images(repositoryName=APP, imageIds=[{"imageTag": name}])
         return str(found["imageDetails"][0]["imageDigest"])
 
     # --- what AWS does
@@ -158,7 +163,7 @@ class Cloud:
     def roll_result(self, forwarded: ANSWER) -> ANSWER:
         status, headers, content = forwarded
         found = json.loads(content)
-        document = self.moto.client("ssm").list_commands(CommandId=found["CommandId"])["Commands"][0]
+        document = self.client("ssm").list_commands(CommandId=found["CommandId"])["Commands"][0]
         tag = document["Parameters"]["ImageTag"][0]
         found["StandardOutputContent"] = f"roll: Starting api-{tag} on port 8002."
         if tag in self.sick:
