@@ -216,6 +216,22 @@ def test_each_price_says_where_it_is_from() -> None:
     assert all("https://" in line.source for line in PRICES.lines.values())
 
 
+# --- what is claimed ---
+
+
+def test_300_recordings_a_month_cost_nothing_on_the_classic_free_tier_but_what_rounds_to_it() -> None:
+    month = charges(*bill.recorded()["ec2-classic"])
+    assert bill.cents(bill.totals(list(month.values())).first_year) == "0.00"
+    assert {name for name, charge in month.items() if charge.first_year} == {"lambda.folder", "s3.writes"}
+
+
+@pytest.mark.parametrize("way", bill.recorded())
+def test_what_is_always_free_stays_so_at_10_000_recordings_a_month(way: str) -> None:
+    month = charges(*bill.recorded()[way], memories=10_000)
+    for line in ("lambda.requests", "sqs.requests", "cloudwatch.alarms", "cloudwatch.metrics", "cloudwatch.logs"):
+        assert line not in month or month[line].list_price == 0
+
+
 # --- the command ---
 
 
