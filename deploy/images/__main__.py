@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from deploy.images import size, wheels
-from deploy.images.engine import DOCKERFILES, ROOT, builder, runner
+from deploy.images.engine import DOCKERFILES, LOCAL, ROOT, builder, runner
 from deploy.images.push import push
 
 COMMANDS = ("build", "size", "smoke", "wheels", "all", "push")
@@ -21,16 +21,16 @@ def release() -> str:
     return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.strip()  # noqa: S603
 
 
-def smoke(images: list[str]) -> bool:
+def smoke(images: list[str]) -> None:
     from deploy.images import smoke  # it needs what tests need
 
-    return smoke.run(runner(), images)
+    smoke.run(runner(), images)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/images", description="Builds, weighs and tries the images.")
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("image", nargs="?", choices=DOCKERFILES)
+    parser.add_argument("image", nargs="?", choices=[*DOCKERFILES, LOCAL])
     parser.add_argument("--platform", default="", choices=sorted(set(MACHINES.values())))
     parser.add_argument("--to", metavar="REPOSITORY", help="where to push: REGISTRY/NAME")
     given = parser.parse_intermixed_args()
@@ -40,6 +40,8 @@ def main() -> int:
         parser.error(f"an image for {given.platform} does not run here; build and size do.")
     if (given.command == "push") != bool(given.to):
         parser.error("--to says where to push, and push needs it.")
+    if given.command == "push" and given.image == LOCAL:
+        parser.error("the local image is for one machine: nothing is deployed of it.")
     well = True
     if given.command in ("wheels", "all"):
         well = wheels.check()
@@ -49,7 +51,7 @@ def main() -> int:
     if given.command in ("size", "all"):
         well &= size.weigh(builder(), images)
     if given.command == "smoke" or (given.command == "all" and not foreign):
-        well &= smoke(images)
+        smoke(images)
     if given.command == "push":
         push(builder(), images, given.to, release())
     return 0 if well else 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from deploy.images.compose import Service, service, services
-from deploy.images.engine import Engine, tag_of
+from deploy.images.engine import DOCKERFILES, Engine, tag_of
 from memories.tests.lambda_runtime import Function
 
 # The resident memory of all that runs in the container but of who asks.
@@ -46,8 +46,7 @@ class Container:
 
     def health(self) -> bool:
         """Whether the image's own health check passes."""
-        image = self.engine.inspect("image", tag_of("api"))
-        check: list[str] = (image.get("Healthcheck") or image["Config"]["Healthcheck"])["Test"]  # Podman's, Docker's
+        check: list[str] = self.engine.inspect("container", self.name)["Config"]["Healthcheck"]["Test"]
         return not self.fails(*check[1:])
 
     def stop(self) -> tuple[float, int]:
@@ -69,25 +68,27 @@ class Ship:
     engine: Engine
     prefix: str
     environment: Mapping[str, str]  # wins over that of compose.yaml
+    image: str = "api"  # of all services but the function
 
-    def arguments(self, name: str, image: str, **environment: str) -> tuple[Container, list[str]]:
+    def arguments(self, name: str, **environment: str) -> tuple[Container, list[str]]:
         found = service(services()[name])
         container = Container(self.engine, f"{self.prefix}-{name}", found)
         # Volumes are the containers' own, and go with them.
         flags = [flag.replace("data:/data", f"{self.prefix}-data:/data") for flag in found.flags]
+        image = name if name in DOCKERFILES and name != "api" else self.image
         given = found.environment | dict(self.environment) | environment
         variables = [part for item in given.items() for part in ("--env", "=".join(item))]
         run = ["run", "--name", container.name, "--network=host", *flags, *variables, tag_of(image), *found.command]
         return container, run
 
     def start(self, name: str, **environment: str) -> Container:
-        container, run = self.arguments(name, "api", **environment)
+        container, run = self.arguments(name, **environment)
         self.engine.call(*run[:1], "--detach", *run[1:])
         return container
 
     def do(self, name: str) -> None:
         """A service that comes to an end. SystemExit with what it says where it fails."""
-        container, run = self.arguments(name, "api")
+        container, run = self.arguments(name)
         self.engine.call(*run)
         self.engine.call("rm", container.name)
 
@@ -105,7 +106,7 @@ class ContainerFunction(Function):
         self.ship = ship
 
     def run(self, address: str, log: BinaryIO) -> subprocess.Popen[bytes]:
-        self.container, run = self.ship.arguments("lambda", "lambda", AWS_LAMBDA_RUNTIME_API=address)
+        self.container, run = self.ship.arguments("lambda", AWS_LAMBDA_RUNTIME_API=address)
         return subprocess.Popen([self.ship.engine.name, *run], stdout=log, stderr=log)  # noqa: S603
 
     def kill(self) -> None:

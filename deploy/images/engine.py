@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-DOCKERFILES = {"api": "Dockerfile", "lambda": "Dockerfile.lambda"}
+DOCKERFILES = {"api": "Dockerfile", "lambda": "Dockerfile.lambda"}  # of what is deployed
+LOCAL = "local"  # the API and the worker once more, with Whisper in it: what compose.yaml runs
 
 
 def tag_of(image: str) -> str:
@@ -35,11 +36,13 @@ class Engine:
         # Without the format, Podman and Buildah would drop the health check; Buildah alone keeps no layers by itself.
         own = {"podman": ["--format=docker"], "buildah": ["--format=docker", "--layers"]}.get(self.name, [])
         target = [f"--platform={platform}"] if platform else []
-        flags = [*own, *target, *shlex.split(os.environ.get("BUILD_FLAGS", ""))]
+        more = ["--build-arg=REQUIREMENTS=requirements-local.txt"] if image == LOCAL else []
+        dockerfile = DOCKERFILES.get(image, DOCKERFILES["api"])
+        flags = [*own, *target, *more, *shlex.split(os.environ.get("BUILD_FLAGS", ""))]
         command = [self.name, "build", *flags, f"--build-arg=RELEASE={release}", "-t", tag_of(image)]
-        done = subprocess.run([*command, "-f", DOCKERFILES[image], "."], cwd=ROOT)  # noqa: S603
+        done = subprocess.run([*command, "-f", dockerfile, "."], cwd=ROOT)  # noqa: S603
         if done.returncode:
-            raise SystemExit(f"{DOCKERFILES[image]} does not build: see above.")
+            raise SystemExit(f"{dockerfile} does not build: see above.")
 
     def save(self, tag: str, path: Path) -> None:
         """As an archive of Docker's form, with its layers as they are before a registry compresses them."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from deploy.images.containers import Container, ContainerFunction, Ship
-from deploy.images.engine import Engine
+from deploy.images.engine import LOCAL, Engine
 from deploy.images.relay import relay
 from memories.tests.aws import AWS, moto_server
 from memories.tests.aws_shape import PRODUCTION, Door, Reply
@@ -25,6 +25,7 @@ from memories.tests.processes import postgres, wait_for
 from memories.tests.server import MAKE_TOKEN
 
 RECORDING = Path("memories/tests/samples/tts_en.mp3")
+UNDER_WAY = ("QUEUED", "TRANSCRIBING", "ANALYZING")
 ACCOUNT = "123456789012"  # moto's
 COLD = """
 import os, sys
@@ -97,7 +98,7 @@ def compiled(report: Report, container: Container, *modules: str) -> None:
     report.holds("compiles nothing when it starts", cold == "", cold)
 
 
-def try_api(report: Report, ship: Ship, aws: AWS) -> None:
+def try_api(report: Report, ship: Ship) -> None:
     port = free_port()
     container = ship.start("api", PORT=str(port))
     try:
@@ -127,8 +128,9 @@ def try_api(report: Report, ship: Ship, aws: AWS) -> None:
 def work(report: Report, ship: Ship, api: Api) -> None:
     """The same image as a worker."""
     worker = ship.start("worker")
-    wait_for(lambda: listed(api)[0]["status"] == "READY", seconds=60)
-    report.holds("a worker of the same image makes a memory", True)
+    wait_for(lambda: listed(api)[0]["status"] not in UNDER_WAY, seconds=120)
+    status = listed(api)[0]["status"]
+    report.holds("a worker of the same image makes a memory", status == "READY", status)
     locked_up(report, worker, "10001")
     report.line("resident, a worker after it", f"{worker.resident():.0f} MB")
     ended(report, worker)
@@ -207,20 +209,37 @@ def message(report: Report, ship: Ship, aws: AWS, function: ContainerFunction) -
     ship.engine.call("rm", container.name)
 
 
-def run(engine: Engine, images: list[str]) -> bool:
-    report = Report()
+def try_local(report: Report, ship: Ship) -> None:
+    """As on a developer's machine: nothing is set, and Whisper listens."""
+    port = free_port()
+    container = ship.start("api", PORT=str(port))
+    awaited(f"http://127.0.0.1:{port}/healthz")
+    report.holds("its own health check passes", container.health())
+    api = Api(container, port)
+    report.holds("serves the pages' files", api.call("GET", served_style(api)).status == 200)
+    api.send(RECORDING.read_bytes())
+    work(report, ship, api)
+    ended(report, container)
+
+
+def run(engine: Engine, images: list[str]) -> None:
+    """SystemExit says what does not hold."""
+    report, prefix = Report(), f"memories-smoke-{os.getpid()}"
     with TemporaryDirectory(prefix="memories-smoke-") as name, surroundings(Path(name)) as (aws, environment):
-        ship = Ship(engine, f"memories-smoke-{os.getpid()}", environment)
-        try:
-            ship.do("aws-setup")
-            ship.do("migrate")
-            for image in images:
-                print(f"memories:{image}", flush=True)
-                if image == "api":
-                    try_api(report, ship, aws)
-                    ship.clear()
-                else:
+        for image in images:
+            local = image == LOCAL
+            given = {"DATABASE_URL": environment["DATABASE_URL"]} if local else environment
+            ship = Ship(engine, prefix, given, LOCAL if local else "api")
+            print(f"memories:{image}", flush=True)
+            try:
+                if not local:
+                    ship.do("aws-setup")
+                ship.do("migrate")
+                if image == "lambda":
                     try_lambda(report, ship, aws, Path(name))
-        finally:
-            ship.clear()
-    return True
+                elif local:
+                    try_local(report, ship)
+                else:
+                    try_api(report, ship)
+            finally:
+                ship.clear()
