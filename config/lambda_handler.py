@@ -1,5 +1,5 @@
 """What AWS Lambda calls (`config.lambda_handler.handler`): one handler for messages, dead ones, the clock, HTTP
-and migrations."""
+and the two commands that a deployment needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ gc.disable()  # what is imported from here on stays for good: looking for garbag
 
 import logging
 import os
+import secrets
 import time
 from dataclasses import asdict
 from functools import cache
@@ -69,8 +70,10 @@ def _answer(event: dict[str, Any], context: LambdaContext) -> Any:
             return api()(event, context)
         case {"manage": "migrate"}:
             return migrate()
+        case {"manage": "createsuperuser", "username": str(username)}:
+            return create_superuser(username)
     raise ValueError(
-        f"Neither messages of SQS, nor a scheduled event, nor an HTTP request, nor a migration: {sorted(event)}"
+        f"Neither messages of SQS, nor a scheduled event, nor an HTTP request, nor a command: {event.keys()}"
     )
 
 
@@ -136,6 +139,18 @@ def migrate() -> dict[str, list[str]]:
             cursor.execute("SET lock_timeout = '5s'")
     call_command("migrate", interactive=False, verbosity=0)
     return {"applied": applied}
+
+
+def create_superuser(username: str) -> dict[str, str]:
+    """The first account, where there is no shell to make it from; this answer alone has its password."""
+    from django.contrib.auth.models import User
+
+    password = secrets.token_urlsafe(15)
+    user = User(username=username, is_staff=True, is_superuser=True)
+    user.set_password(password)
+    user.full_clean()
+    user.save()
+    return {"username": username, "password": password}
 
 
 @cache

@@ -221,6 +221,18 @@ def test_a_release_has_it_bring_the_database_up_to_date(stage: Stage, tmp_path: 
             assert migrating.invoke(http_event("GET", "/readyz"))["statusCode"] == 200
 
 
+def test_the_first_superuser_is_made_where_there_is_no_shell(stage: Stage) -> None:
+    made = stage.function.invoke({"manage": "createsuperuser", "username": "ada"})
+    body = json.dumps({**made, "device": "a laptop"}).encode()
+    status, token = stage.request("POST", "/api/v1/auth/token", headers={"content-type": "application/json"}, body=body)
+    assert (status, token.keys()) == (201, {"token", "expires_at"})
+    assert stage.query("SELECT is_staff, is_superuser FROM auth_user WHERE username = 'ada'") == [(True, True)]
+    assert made["password"] not in stage.function.log.read_text()
+    for wrong in ("ada", "", "no spaces"):
+        with pytest.raises(FunctionError, match="ValidationError"):
+            stage.function.invoke({"manage": "createsuperuser", "username": wrong})
+
+
 def test_an_event_that_nobody_knows_is_an_error_that_names_it(stage: Stage) -> None:
     with pytest.raises(FunctionError, match=r"Neither messages of SQS.*action.*ValueError"):
         stage.function.invoke({"action": "migrate"})
