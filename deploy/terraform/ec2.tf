@@ -4,7 +4,7 @@
 locals {
   # Without the API it only passes packets on, which the smallest one does.
   instance_types = local.api_on_ec2 ? { arm64 = "t4g.micro", x86_64 = "t3.micro" } : { arm64 = "t4g.nano", x86_64 = "t3.nano" }
-  instance_type  = local.api_on_ec2 && var.instance_type != "" ? var.instance_type : local.instance_types[var.architecture]
+  instance_type  = var.instance_type != "" ? var.instance_type : local.instance_types[var.architecture]
 }
 
 # The script that rolls, in a form that user data and the document below both hold. Compressed and in base64: user data

@@ -17,6 +17,7 @@ locals {
   environment = merge({
     MEMORIES_ENV                       = "production"
     MEMORIES_SECRETS_PATH              = local.secrets_path
+    SECRETS_VERSION                    = tostring(var.secrets_version) # nobody reads it: it makes new processes of the same commit
     MEMORIES_LOG_LEVEL                 = var.log_level
     DJANGO_ALLOWED_HOSTS               = local.allowed_hosts != "" ? local.allowed_hosts : "localhost"
     DJANGO_CSRF_TRUSTED_ORIGINS        = local.api_on_ec2 ? "https://${local.site_address}" : ""

@@ -86,7 +86,7 @@ variable "architecture" {
 }
 
 variable "instance_type" {
-  description = "Type of the API's machine. Empty: t4g.micro for arm64, t3.micro for x86_64. On the classic free tier of us-east-1 only t2.micro is free (architecture x86_64)."
+  description = "Type of the machine. Empty: t4g.micro for arm64, t3.micro for x86_64; t4g.nano or t3.nano where it is the NAT only (AWS's free plan starts neither: name a micro there). On the classic free tier of us-east-1 only t2.micro is free (architecture x86_64)."
   type        = string
   nullable    = false
   default     = ""

@@ -20,6 +20,7 @@ OTHERS = {
     "AWS_LAMBDA_RUNTIME_API": "awslambdaric",
     "COMPOSE_PROFILES": "docker compose",
     "GUNICORN_CMD_ARGS": "gunicorn",
+    "SECRETS_VERSION": "nobody: another value makes new processes, and they read their secrets",
     "PORT": "gunicorn and config/healthcheck.py",
     "PATH": "the shell",
     "PYTHONDONTWRITEBYTECODE": "Python",
