@@ -6,12 +6,12 @@ import argparse
 import os
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import boto3
 
 APP_NAME = re.compile(r"[a-z](?!.*--)[a-z0-9-]{1,20}[a-z0-9]")
 COMMIT = re.compile(r"[0-9a-f]{7,40}")
+ADDRESS = re.compile(r"((?:https://[A-Za-z0-9][A-Za-z0-9.-]*|http://(?:localhost|127\.0\.0\.1))(?::[0-9]{1,5})?)/?")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # As GitHub signs it: since 2026-07-15 with the numbers of owner and repository, OWNER@1234/NAME@5678.
 REPOSITORY = re.compile(
@@ -43,14 +43,11 @@ def seconds(value: str) -> float:
 
 
 def address(value: str) -> str:
-    """https://HOST, without an end; http only to this machine."""
-    parts = urlsplit(value)
-    local = parts.hostname in ("localhost", "127.0.0.1")
-    plain = not parts.path.strip("/") and not parts.query and not parts.fragment and "@" not in parts.netloc
-    host = re.fullmatch(r"[A-Za-z0-9.-]{1,253}", parts.hostname or "")
-    if not (host and plain and (parts.scheme == "https" or (parts.scheme == "http" and local))):
+    """https://HOST, without a slash at the end; http only to this machine."""
+    found = ADDRESS.fullmatch(value)
+    if not found:
         raise argparse.ArgumentTypeError(f"{value!r} is not an address such as https://memories.example.org")
-    return f"{parts.scheme}://{parts.netloc}"
+    return found[1]
 
 
 class Parser(argparse.ArgumentParser):
