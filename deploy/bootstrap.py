@@ -21,6 +21,7 @@ from deploy.console import DeployError, client, say, step
 from deploy.terraform_cli import BOOTSTRAP, LOCK, MAIN, PLACEHOLDERS, State, Terraform
 
 BUCKET = "aws_s3_bucket.state"
+UNSAVED = BOOTSTRAP / "errored.tfstate"  # what Terraform leaves when the bucket does not take its state
 REPOSITORY = "aws_ecr_repository.images"  # before the first push, and so before the first deploy
 
 BACKEND = """
@@ -106,7 +107,11 @@ def copy_with_backend() -> Iterator[Path]:
         folder = Path(scratch) / BOOTSTRAP.name
         shutil.copytree(BOOTSTRAP, folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
         (folder / "backend.tf").write_text(BACKEND)
-        yield folder
+        try:
+            yield folder
+        finally:
+            if (folder / UNSAVED.name).exists():
+                shutil.copy(folder / UNSAVED.name, UNSAVED)
 
 
 def make(roles: Terraform, state: State, given: Any) -> None:
@@ -114,6 +119,7 @@ def make(roles: Terraform, state: State, given: Any) -> None:
         make_bucket(roles, state)
     with step("Roles for GitHub"):
         roles.init(state)
+        push_unsaved(roles)
         adopt(roles, BUCKET, state.bucket)
         roles.apply(given.yes)
     with step("The repository of images"):
@@ -133,6 +139,14 @@ def make_bucket(roles: Terraform, state: State) -> None:
     else:
         made = buckets.ensure(s3, state.bucket, state.region)
         say(f"    {state.bucket} {'was made' if made else 'is there'}")
+
+
+def push_unsaved(roles: Terraform) -> None:
+    """What an earlier run made, and could not write down."""
+    if UNSAVED.exists():
+        roles.call("state", "push", LOCK, str(UNSAVED))
+        if not roles.dry_run:
+            UNSAVED.unlink()
 
 
 def adopt(roles: Terraform, resource: str, name: str) -> None:

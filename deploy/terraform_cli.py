@@ -37,6 +37,11 @@ KNOWN = (
         "terraform -chdir=deploy/terraform force-unlock ID, with the ID above (of the bootstrap: "
         "aws s3 rm s3://BUCKET/bootstrap/terraform.tfstate.tflock).",
     ),
+    (
+        r"errored\.tfstate",
+        "what was made is written in errored.tfstate only: once the bucket can be reached, script/deploy-bootstrap "
+        "pushes its own; for the rest: terraform -chdir=deploy/terraform state push errored.tfstate.",
+    ),
     (r"NoSuchBucket|bucket .* does not exist", "the bucket of the state is missing: script/deploy-bootstrap makes it."),
     (r"BucketAlreadyExists", "the name of a bucket is taken by somebody else in the world: choose another APP_NAME."),
     (r"[Ss]aved plan is stale", "something was applied after the plan was made: script/deploy-plan, then again."),
@@ -142,7 +147,8 @@ class Terraform:
 
 
 def next_step(errors: str) -> str:
-    text = re.sub(r"\s*\n[│╷╵ ]*", " ", errors)  # Terraform wraps its lines within a frame
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", errors)
+    text = re.sub(r"\s*\n[│╷╵ ]*", " ", plain)  # Terraform wraps its lines within a frame
     return next((step for pattern, step in KNOWN if re.search(pattern, text)), AGAIN)
 
 

@@ -164,6 +164,8 @@ def test_a_plan_that_would_lose_the_database_is_not_applied_by_mistake(workshop:
             "deploy-bootstrap",
         ),
         ("Error: creating S3 Bucket (x): BucketAlreadyExists: The requested bucket name", "choose another APP_NAME"),
+        ('Error: Failed to persist state\n saved to "errored.tfstate": AccessDenied', "state push errored.tfstate"),
+        ("\x1b[31m│\x1b[0m \x1b[0mError: Error acquiring the\n\x1b[31m│\x1b[0m state lock", "force-unlock ID"),
         ("Error: Saved plan is stale", "script/deploy-plan, then again"),
         ("Error: No valid credential sources found", "sign in to AWS"),
         ('Error: No value for required variable\n The root module input variable "alarm_email"', "TF_VAR_"),
