@@ -84,9 +84,10 @@ class Door(ABC):
 
 
 class Gunicorn(Door):
-    def __init__(self, server: Server) -> None:
-        super().__init__(server.token)
-        self.address = f"http://127.0.0.1:{server.port}"
+    def __init__(self, address: str, token: str, host: str = "localhost") -> None:
+        super().__init__(token)
+        self.address = address
+        self.headers["host"] = host
 
     def call(self, method: str, path: str, *, body: bytes = b"", content_type: str = "application/json") -> Reply:
         answer = requests.request(
@@ -135,7 +136,9 @@ class Shape:
         return EventSource(self.aws.client("sqs"), self.queues.dlq_url, self.function)
 
     def door(self, name: str) -> Door:
-        return Gunicorn(self.server) if name == "gunicorn" else FunctionUrl(self.server.token, self.function)
+        if name == "function url":
+            return FunctionUrl(self.server.token, self.function)
+        return Gunicorn(f"http://127.0.0.1:{self.server.port}", self.server.token)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return query(self.database, sql, *values)
