@@ -28,7 +28,7 @@ data "aws_ssm_parameter" "image" {
 
 # Outlives the machine: a new one gets the same address.
 resource "aws_eip" "host" {
-  # checkov:skip=CKV2_AWS_19:it is on the machine's network interface (below), so that a new machine keeps it
+  # checkov:skip=CKV2_AWS_19:it is associated with the machine below; checkov does not follow count
   count = local.has_host ? 1 : 0
 
   domain = "vpc"
