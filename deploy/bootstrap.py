@@ -124,7 +124,7 @@ def make(roles: Terraform, state: State, given: Any) -> None:
         roles.apply(given.yes)
     with step("The repository of images"):
         # Nothing but the repository is made, so what is asked for besides its name goes nowhere.
-        wanted = {"app_name": given.app_name, "aws_region": given.region, "image_tag": "0000000"}
+        wanted = {"app_name": given.app_name, "aws_region": given.region}
         images = Terraform(MAIN, PLACEHOLDERS | wanted, given.dry_run)
         images.init(state)
         images.apply(given.yes, f"-target={REPOSITORY}")
@@ -160,7 +160,7 @@ def remove(roles: Terraform, state: State, given: Any) -> None:
     if not buckets.exists(s3, state.bucket):
         raise DeployError(f"There is no bucket {state.bucket}: it is removed already.")
     with step("Is anything left that stands on it?"):
-        main_state = Terraform(MAIN, PLACEHOLDERS | {"app_name": given.app_name, "image_tag": "0000000"}, roles.dry_run)
+        main_state = Terraform(MAIN, PLACEHOLDERS, roles.dry_run)
         main_state.init(state)
         if not roles.dry_run and (left := main_state.resources()):
             raise DeployError(

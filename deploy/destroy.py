@@ -31,7 +31,7 @@ def main() -> None:
     with step("Terraform, the account, the state"):
         say(f"    account {terraform_cli.check_there(state)}")
     # Nothing is made, so the secrets that Terraform asks for go nowhere.
-    wanted = {"app_name": given.app_name, "aws_region": given.region, "image_tag": "0000000"}
+    wanted = {"app_name": given.app_name, "aws_region": given.region}
     terraform = Terraform(MAIN, PLACEHOLDERS | wanted, given.dry_run)
     Terraform(MAIN, terraform.variables).init(state)  # also in a dry run: it only looks
     audio = terraform.outputs().get("bucket_name")

@@ -28,11 +28,16 @@ def main() -> None:
     os.umask(0o077)  # what is planned is nobody else's affair
     with step("Plan"):
         terraform.init(state)
-        terraform.call("plan", "-input=false", LOCK, f"-out={given.plan.resolve()}", quiet=True)
-        terraform.call("show", "-no-color", str(given.plan.resolve()))
+        plan = given.plan.resolve()
+        new = plan.with_suffix(".new.tfplan")  # Terraform also saves one that failed half way
+        if not given.dry_run:
+            plan.unlink(missing_ok=True)
+        terraform.call("plan", "-input=false", LOCK, f"-out={new}", quiet=True)
+        terraform.call("show", "-no-color", str(new))
     if not given.dry_run:
-        say(f"Saved as {given.plan}. Next: script/deploy-apply")
-        warn(terraform, given.plan.resolve())
+        new.replace(plan)
+        say(f"Saved as {plan}. Next: script/deploy-apply")
+        warn(terraform, plan)
 
 
 def warn(terraform: Terraform, plan: Path) -> None:

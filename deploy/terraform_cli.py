@@ -25,7 +25,10 @@ PLAN = MAIN / "deploy.tfplan"
 LOCK = "-lock-timeout=120s"
 SECRETS = ("db_password", "django_secret_key", "openai_api_key")
 # They pass the validations of variables.tf: for where Terraform asks for values that it does not send anywhere.
-PLACEHOLDERS = dict.fromkeys(SECRETS, "not-a-secret-only-a-word-that-is-long-enough-for-its-validation")
+PLACEHOLDERS = dict.fromkeys(SECRETS, "not-a-secret-only-a-word-that-is-long-enough-for-its-validation") | {
+    "image_tag": "0000000",
+    "alarm_email": "nobody@example.org",
+}
 # Of what a loss cannot be made good.
 PRECIOUS = ("aws_db_instance", "aws_s3_bucket")
 
@@ -166,10 +169,10 @@ def check_there(state: State) -> str:
     """The account that we are in. Terraform is installed, and the state's bucket is in this account."""
     check_installed()
     account = account_of(state.region)
-    named = re.search(r"\d{12}", state.bucket)
-    if named and named[0] != account:
+    named = re.search(r"-terraform-(\d{12})$", state.bucket)  # the default name has the account in it
+    if named and named[1] != account:
         raise DeployError(
-            f"These credentials are of account {account}, but the state's bucket {state.bucket} is of {named[0]}.",
+            f"These credentials are of account {account}, but the state's bucket {state.bucket} is of {named[1]}.",
             "sign in to the other account (AWS_PROFILE), or mend TF_STATE_BUCKET.",
         )
     try:

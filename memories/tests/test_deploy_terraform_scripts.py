@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deploy.terraform_cli import PLACEHOLDERS
 from memories.tests.aws import AWS
 from memories.tests.processes import ROOT
 
@@ -201,6 +203,13 @@ def test_the_state_of_another_account_is_not_touched(workshop: Workshop) -> None
     assert workshop.calls == []
 
 
+def test_a_plan_that_failed_half_way_is_not_applied(workshop: Workshop) -> None:
+    workshop.run("deploy-plan")
+    workshop.fails("plan", "Error: something")
+    assert workshop.run("deploy-plan").returncode == 1
+    assert "There is no saved plan" in workshop.run("deploy-apply").stdout
+
+
 def test_missing_credentials_are_said_as_such(workshop: Workshop) -> None:
     done = workshop.run("deploy-plan", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert done.returncode == 1
@@ -355,6 +364,14 @@ def test_the_bootstrap_is_removed_with_its_bucket(workshop: Workshop) -> None:
     assert done.returncode == 0, done.stdout
     assert "-destroy" in next(call for call in workshop.calls if call.startswith("bootstrap plan"))
     assert workshop.bucket not in [found["Name"] for found in s3.list_buckets()["Buckets"]]
+
+
+def test_what_terraform_asks_for_is_given_where_nothing_is_made_of_it() -> None:
+    text = (ROOT / "deploy/terraform/variables.tf").read_text()
+    variables = re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, flags=re.DOTALL | re.MULTILINE)
+    required = {name for name, body in variables if not re.search(r"^  default +=", body, flags=re.MULTILINE)}
+    assert required, "there are some"
+    assert required <= PLACEHOLDERS.keys()
 
 
 # --- destroy ----------------------------------------------------------------------------------------------------------
