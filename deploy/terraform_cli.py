@@ -35,7 +35,7 @@ PRECIOUS = ("aws_db_instance", "aws_s3_bucket")
 # What Terraform and AWS say, and what to do then: the first that is found. Terraform's own text is shown in full.
 KNOWN = (
     (
-        r"Error acquiring the state lock",
+        r"Error (acquiring|releasing) the state lock",
         "somebody else plans or applies (Who, above): let that end. If it was killed: "
         "terraform -chdir=deploy/terraform force-unlock ID, with the ID above (of the bootstrap: "
         "aws s3 rm s3://BUCKET/bootstrap/terraform.tfstate.tflock).",
