@@ -35,7 +35,8 @@ main() {
   fetch_image
   local live next
   live=$(live_port)
-  [ -z "$live" ] || load_caddy # what a killed roll left behind is settled first
+  # What a killed roll left behind is settled first.
+  [ -z "$live" ] || load_caddy || fail "Caddy does not take the configuration in $config, so nothing was changed."
   if [ -z "$force" ] && is_as_wanted "$live"; then
     say "api-$IMAGE_TAG runs already on port $live, with this environment."
     next=$live

@@ -48,7 +48,9 @@ case $1 in
       *Labels*) all=$*; label=${all#*Labels \"}; cat "$box/label-${label%%\"*}" ;;
       *) echo running ;;
     esac ;;
-  exec) [ ! -e "$here/caddy-refuses" ] && cp "$here/state/caddy/config/Caddyfile" "$here/served" ;;
+  exec)
+    new=$here/state/caddy/config/Caddyfile
+    ! grep -qf "$here/caddy-refuses" "$new" && cp "$new" "$here/served" ;;
   logs) echo "django.db.utils.OperationalError: no way" ;;
   stop) touch "$here/containers/$last/stopped" ;;
   rm) [ -d "$here/containers/$last" ] && rm -r "$here/containers/$last" ;;
@@ -90,7 +92,7 @@ class Machine:
         for name, text in (("docker", DOCKER), ("aws", AWS), ("curl", CURL), ("sleep", "#!/usr/bin/env bash\n")):
             (folder / "bin" / name).write_text(text)
             (folder / "bin" / name).chmod(0o755)
-        for name in ("calls", "images", "sick"):
+        for name in ("calls", "images", "sick", "caddy-refuses"):
             (folder / name).touch()
         (folder / "parameter").write_text(ENVIRONMENT)
         (folder / "registry").write_text("".join(f"{REPOSITORY}:api-{tag}\n" for tag in tags))

@@ -79,9 +79,10 @@ def test_a_container_that_never_gets_well_is_removed_and_the_old_one_serves_on(m
 def test_a_proxy_that_refuses_the_configuration_leaves_the_old_container_serving(machine: Machine) -> None:
     machine.roll(OLD)
     served = machine.caddyfile()
-    (machine.folder / "caddy-refuses").touch()
+    (machine.folder / "caddy-refuses").write_text("127.0.0.1:8002\n")
     done = machine.roll(NEW)
     assert done.returncode == 1
+    assert "Caddy did not take its configuration" in done.stdout
     assert machine.running() == {"memories-api-8001": OLD}
     assert (machine.folder / "state/caddy/config/Caddyfile").read_text() == served
 
