@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 
 from memories import audio
 from memories.errors import Interrupted, ModelUnusable
+from memories.tests.processes import ROOT
+from memories.tests.speech import wav
 from memories.tests.words import word_error_rate
 from memories.transcribers.whisper import WhisperTranscriber
 from memories.types import Clip, TranscriptResult
@@ -113,3 +118,24 @@ def test_a_folder_without_a_model_is_named_at_start_and_to_operators_only_at_use
 
 def test_the_installed_model_passes_its_check() -> None:
     assert WhisperTranscriber().check() == []
+
+
+LISTEN = """
+import sys
+from pathlib import Path
+from memories.transcribers.whisper import WhisperTranscriber
+from memories.types import Clip
+print(WhisperTranscriber().transcribe(Clip(Path(sys.argv[1]), 0.0, 3.0)).text)
+"""
+
+
+def test_nothing_that_listens_keeps_a_number_of_this_machine_to_report_by(tmp_path: Path) -> None:
+    """onnxruntime would write one into its cache when it starts (and is silent by itself in CI)."""
+    clip, home = tmp_path / "clip.wav", tmp_path / "home"
+    clip.write_bytes(wav((3.0, False)))
+    home.mkdir()
+    env = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS", "XDG_CACHE_HOME")}
+    env |= {"HOME": str(home)}
+    done = subprocess.run([sys.executable, "-c", LISTEN, clip], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("\n", 0), done.stderr
+    assert list(home.rglob("*")) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import os
 import threading
 import wave
 from decimal import Decimal
@@ -103,6 +104,8 @@ class WhisperTranscriber(Transcriber):
             return self._loaded
 
     def _load(self) -> WhisperModel:
+        # onnxruntime, which tells speech from silence here, reports to its maker unless this is said before its import.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         try:
             from faster_whisper import WhisperModel
 
