@@ -43,6 +43,7 @@ locals {
   nat_on_host   = var.nat == "instance"
   has_host      = local.api_on_ec2 || local.nat_on_host
 
-  # Every role carries it: whatever a policy here says, the role can do no more than this (bootstrap/boundary.tf).
+  # Every role carries it: whatever a policy here says, the role can do no more than this (bootstrap/boundary.tf). That it
+  # "does not exist or is not attachable" means that script/deploy-bootstrap has not been run in this account.
   boundary_arn = "arn:aws:iam::${local.account_id}:policy/${var.app_name}-boundary"
 }

@@ -77,6 +77,11 @@ resource "aws_subnet" "functions" {
   availability_zone = local.zones[count.index]
   cidr_block        = local.function_cidrs[count.index]
   tags              = { Name = "${var.app_name}-functions-${local.zones[count.index]}" }
+
+  # Lambda lets go of its interfaces up to 45 minutes after the last function is gone, and until then nothing else here can go.
+  timeouts {
+    delete = "50m"
+  }
 }
 
 resource "aws_route_table" "functions" {
@@ -169,6 +174,10 @@ resource "aws_security_group" "functions" {
   description = "Lambda functions: nobody calls them over the network"
   vpc_id      = data.aws_vpc.default.id
   tags        = { Name = "${var.app_name}-functions" }
+
+  timeouts {
+    delete = "50m" # as the subnets above
+  }
 }
 
 resource "aws_vpc_security_group_egress_rule" "functions_https" {

@@ -11,7 +11,6 @@ locals {
   # A Function URL is made of a function, so its environment cannot hold the address. AWS lets no other host through to
   # it, so a pattern lets nobody in. Origins of the pages need no entry there: they are the host that was asked.
   function_hosts = local.api_on_lambda ? [".lambda-url.${var.aws_region}.on.aws"] : []
-  allowed_hosts  = join(",", compact(concat([local.site_address], local.function_hosts)))
 
   # Nothing in here is secret: it shows in the console, in plans, and in `docker inspect`. config/settings.py reads it.
   environment = merge({
@@ -19,7 +18,7 @@ locals {
     MEMORIES_SECRETS_PATH              = local.secrets_path
     SECRETS_VERSION                    = tostring(var.secrets_version) # nobody reads it: it makes new processes of the same commit
     MEMORIES_LOG_LEVEL                 = var.log_level
-    DJANGO_ALLOWED_HOSTS               = local.allowed_hosts != "" ? local.allowed_hosts : "localhost"
+    DJANGO_ALLOWED_HOSTS               = join(",", compact(concat([local.site_address], local.function_hosts)))
     DJANGO_CSRF_TRUSTED_ORIGINS        = local.api_on_ec2 ? "https://${local.site_address}" : ""
     AWS_STORAGE_BUCKET_NAME            = aws_s3_bucket.audio.bucket
     SQS_QUEUE_URL                      = aws_sqs_queue.memories.url

@@ -7,7 +7,6 @@
 #   rds:Describe* (engines), ssm:DescribeParameters, ssm:DescribeInstanceInformation, logs:DescribeLogGroups: the same
 #   ssm:GetCommandInvocation    a command has an id that nobody knows before
 #   lambda:Create/List/GetEventSourceMapping  have no names; bounded by the function that they trigger
-#   ecr:GetAuthorizationToken   of the registry
 # A managed policy holds 6,144 characters, so there are several.
 
 locals {
@@ -84,6 +83,13 @@ locals {
         ]
         Resource  = ["arn:aws:ec2:${local.place}:*/*"]
         Condition = local.ours
+      },
+      {
+        # Interfaces that Lambda leaves behind, without a tag. AWS deletes none that is attached to anything.
+        Sid      = "SweepInterfaces"
+        Effect   = "Allow"
+        Action   = ["ec2:DeleteNetworkInterface"]
+        Resource = ["arn:aws:ec2:${local.place}:network-interface/*"]
       },
       {
         # What such a call touches beside what is ours: a rule that is only being made, an interface of the machine.
