@@ -168,9 +168,10 @@ def remove(roles: Terraform, state: State, given: Any) -> None:
             )
     with step("Roles for GitHub"):
         roles.init(state)
-        # The bucket holds this state while the rest is destroyed: it goes last, and not by Terraform.
-        if roles.dry_run or BUCKET in roles.resources():
-            roles.call("state", "rm", LOCK, BUCKET)
+        # The bucket holds this state while the rest is destroyed: it goes last, as a whole, and not by Terraform.
+        known = [BUCKET] if roles.dry_run else roles.resources()
+        if kept := [resource for resource in known if resource.startswith("aws_s3_bucket")]:
+            roles.call("state", "rm", LOCK, *kept)
         roles.apply(given.yes, "-destroy")
     with step("The bucket of the state"):
         if roles.dry_run:

@@ -43,7 +43,7 @@ fi
 name=$1
 [ "$1" != show ] || name=$1$2
 [ "$1" != state ] || name=$1-$2
-cat "$here/answer-$name" 2>/dev/null || true
+cat "$here/answer-$(basename "$folder")-$name" 2>/dev/null || cat "$here/answer-$name" 2>/dev/null || true
 """
 LOCKED = """
 ╷
@@ -356,12 +356,16 @@ def test_the_bootstrap_is_removed_only_when_nothing_stands_on_it(workshop: Works
 
 
 def test_the_bootstrap_is_removed_with_its_bucket(workshop: Workshop) -> None:
+    workshop.answers(
+        "bootstrap-state-list", "aws_iam_policy.boundary\naws_s3_bucket.state\naws_s3_bucket_policy.state\n"
+    )
     s3 = workshop.aws.client("s3")
     s3.put_bucket_versioning(Bucket=workshop.bucket, VersioningConfiguration={"Status": "Enabled"})
     for _ in range(2):
         s3.put_object(Bucket=workshop.bucket, Key="prod/terraform.tfstate", Body=b"{}")
     done = workshop.run("deploy-bootstrap", "octocat/memories", "--remove", "--yes")
     assert done.returncode == 0, done.stdout
+    assert "bootstrap state rm -lock-timeout=120s aws_s3_bucket.state aws_s3_bucket_policy.state" in workshop.calls
     assert "-destroy" in next(call for call in workshop.calls if call.startswith("bootstrap plan"))
     assert workshop.bucket not in [found["Name"] for found in s3.list_buckets()["Buckets"]]
 
@@ -410,6 +414,7 @@ def test_a_destroy_deletes_recordings_when_it_is_told_to_and_says_what_is_left(w
     done = workshop.run("deploy-destroy", "memories", "--delete-audio", TF_VAR_db_password="")
     assert done.returncode == 0, done.stdout
     assert recordings(workshop, audio) == 0
+    assert "bootstrap state rm -lock-timeout=120s aws_s3_bucket.state aws_s3_bucket_policy.state" in workshop.calls
     assert "-destroy" in next(call for call in workshop.calls if call.startswith("terraform plan"))
     assert "script/deploy-bootstrap OWNER/REPOSITORY --remove" in done.stdout
 
