@@ -164,7 +164,8 @@ def remove(roles: Terraform, state: State, given: Any) -> None:
         main_state.init(state)
         if not roles.dry_run and (left := main_state.resources()):
             raise DeployError(
-                f"Terraform still knows {len(left)} things.", f"script/deploy-destroy {given.app_name}, first."
+                f"There still is {left[0]}, and {len(left) - 1} more.",
+                f"script/deploy-destroy {given.app_name}, first.",
             )
     with step("Roles for GitHub"):
         roles.init(state)

@@ -49,10 +49,10 @@ def live(client: Any, function: str, released: str) -> Live:
     return Live(version, alias["RevisionId"], mark[2] if mark and unfinished else version)
 
 
-def is_current(client: Any, function: str, digest: str) -> bool:
-    """Whether its code is this image already (AWS's CodeSha256 of an image is its digest)."""
-    configuration = client.get_function_configuration(FunctionName=function)
-    return bool(configuration["CodeSha256"] == digest.removeprefix("sha256:"))
+def code_of(client: Any, function: str, digest: str) -> str:
+    """AWS's sum over the newest code, if that is this image; "" if it is another."""
+    found = client.get_function(FunctionName=function)
+    return str(found["Configuration"]["CodeSha256"]) if found["Code"]["ResolvedImageUri"].endswith(digest) else ""
 
 
 def publish(client: Any, function: str, image: str, digest: str) -> str:
@@ -61,19 +61,25 @@ def publish(client: Any, function: str, image: str, digest: str) -> str:
     AWS makes no new version where neither code nor settings changed since the last one.
     """
     _wait(client, "function_updated_v2", FunctionName=function)  # Terraform may just have changed its settings
-    if not is_current(client, function, digest):
+    if not code_of(client, function, digest):
         client.update_function_code(FunctionName=function, ImageUri=image)
         _wait(client, "function_updated_v2", FunctionName=function)
-    code = client.get_function_configuration(FunctionName=function)["CodeSha256"]
-    try:
-        # Only if it still is that code.
-        version = str(client.publish_version(FunctionName=function, CodeSha256=code)["Version"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("InvalidParameterValueException", "PreconditionFailedException"):
-            raise DeployError(f"The code of {function} changed under our hands.", SOMEBODY_ELSE) from error
-        raise
+    version = _publish(client, function, code_of(client, function, digest))
     _wait(client, "published_version_active", FunctionName=function, Qualifier=version)
     return version
+
+
+def _publish(client: Any, function: str, code: str) -> str:
+    """A version of this code. Another one, that somebody else has put there since, is not published."""
+    changed = DeployError(f"The code of {function} changed under our hands.", SOMEBODY_ELSE)
+    if not code:
+        raise changed
+    try:
+        return str(client.publish_version(FunctionName=function, CodeSha256=code)["Version"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("InvalidParameterValueException", "PreconditionFailedException"):
+            raise changed from error
+        raise
 
 
 def _wait(client: Any, waiter: str, **function: str) -> None:

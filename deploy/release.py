@@ -145,7 +145,7 @@ class Release:
         clock = self.made.clock_function_name
         say(f"Would migrate with a new version of {clock}.")
         for name in self.names:
-            new = "has it already" if functions.is_current(self.functions, name, digest) else f"gets {self.image}"
+            new = "has it already" if functions.code_of(self.functions, name, digest) else f"gets {self.image}"
             say(f"Would move {name}: its code {new}; {functions.ALIAS} is at version {self.was[name].version}.")
         if self.made.instance_id:
             say(f"Would roll the API on {self.made.instance_id} to api-{self.tag}, by {self.made.roll_document_name}.")

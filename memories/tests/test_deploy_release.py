@@ -81,10 +81,11 @@ def test_a_release_that_is_run_again_changes_nothing(cloud: Cloud) -> None:
 
 def test_the_function_behind_an_address_may_be_invoked_through_it(cloud: Cloud) -> None:
     cloud.release()
-    cloud.release()  # the statement is there already
     policy = cloud.lambda_.get_policy(FunctionName=API, Qualifier="live")["Policy"]
     assert '"FunctionUrlInvokes"' in policy
     assert "lambda:InvokeFunction" in policy
+    cloud.refused = {f"AddPermission {API}": "ResourceConflictException"}  # what AWS says when it is there
+    assert cloud.release().returncode == 0
 
 
 def test_dry_run_says_what_it_would_do_and_does_nothing(cloud: Cloud) -> None:
@@ -127,6 +128,19 @@ def test_somebody_who_moved_an_alias_in_between_is_not_run_over(cloud: Cloud) ->
     done = cloud.release()
     assert done.returncode == 1
     assert "moved by somebody else" in done.stdout
+    assert cloud.serving() == cloud.all_at(OLD)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_code_that_somebody_else_put_there_is_not_published(cloud: Cloud, when: str) -> None:
+    if when == "before":
+        cloud.overtaken = f"UpdateFunctionCode {WORKER}"  # their update follows ours
+    else:
+        cloud.refused = {f"PublishVersion {WORKER}": "PreconditionFailedException"}  # it comes after we looked
+    done = cloud.release()
+    assert done.returncode == 1
+    assert f"The code of {WORKER} changed under our hands" in done.stdout
+    assert f"PublishVersion {WORKER}" not in cloud.calls
     assert cloud.serving() == cloud.all_at(OLD)
 
 
