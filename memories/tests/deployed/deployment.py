@@ -15,7 +15,8 @@ from memories.tests.processes import ROOT
 OVERRIDES = Path(__file__).with_name("moto_override.tf")
 APP = "memories"
 ACCOUNT = "123456789012"  # moto's
-REPOSITORY = "someone/memories"
+STATE_BUCKET = f"{APP}-terraform-{ACCOUNT}"
+REPOSITORY = "someone@1234/memories@5678"
 RELEASE = "0123456789abcdef0123456789abcdef01234567"
 HOST = "memories.example.org"
 SETTINGS = {
@@ -39,7 +40,6 @@ class Deployment:
     account: Account
     terraform: Terraform
     outputs: dict[str, Any]
-    state_bucket: str
 
     def role(self, name: str) -> str:
         return f"{APP}-{name}"
@@ -73,11 +73,11 @@ def bootstrap_of(account: Account, folder: Path) -> Terraform:
     return terraform
 
 
-def main_of(account: Account, folder: Path, state_bucket: str, session: Credentials) -> Terraform:
+def main_of(account: Account, folder: Path, session: Credentials) -> Terraform:
     """The main configuration, ready to be planned, with overrides for moto and its state in the bucket."""
     scratch_copy(ROOT / "deploy", folder)
     configuration = folder / "terraform"
     (configuration / OVERRIDES.name).write_bytes(OVERRIDES.read_bytes())
     terraform = Terraform(configuration, account.env | session.env | SETTINGS | made_up_secrets())
-    terraform.init(bucket=state_bucket, region=REGION)
+    terraform.init(bucket=STATE_BUCKET, region=REGION)
     return terraform

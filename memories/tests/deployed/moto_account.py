@@ -17,29 +17,35 @@ from typing import Any
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.ec2.models.instances import Instance
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 # The rights that operations take, where they are not called the same: https://docs.aws.amazon.com/service-authorization/
 ACTIONS = {"HeadBucket": "ListBucket", "SendMessageBatch": "SendMessage"}
+PREFIXES = {"monitoring": "cloudwatch"}
+OF_PARAMETERS = {"GetParameter", "GetParameters", "PutParameter", "DeleteParameter", "DeleteParameters"}
+OF_PROFILES = {"AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile"}  # not of the role
 XML = {"ec2", "iam", "s3", "sts"}
 
 enforce = ActionAuthenticatorMixin._authenticate_and_authorize_action
 
 
-def resources(request: Any, known: str) -> Iterator[str]:
-    if request.service_name == "ssm" and known == "*":
-        names = request._get_param("Names") or [request._get_param("Name", "*")]
-        place = f"arn:aws:ssm:{request.region}:{request.current_account}:parameter"
-        yield from (f"{place}/{name.removeprefix('/')}" for name in names)
+def resources(request: Any, action: str, known: str) -> Iterator[str]:
+    if action in OF_PARAMETERS:
+        for name in request._get_param("Names") or [request._get_param("Name")]:
+            account = "" if name.startswith("/aws/service/") else request.current_account  # AWS's own have none
+            yield f"arn:aws:ssm:{request.region}:{account}:parameter/{name.removeprefix('/')}"
+    elif action in OF_PROFILES:
+        yield f"arn:aws:iam::{request.current_account}:instance-profile/{request._get_param('InstanceProfileName')}"
     else:
         yield known
 
 
 def signature(request: Any) -> tuple[str, str]:
-    """The access key and the service of a call, or of an address that was signed in advance."""
+    """Of a call, or of an address that was signed in advance: the access key, and IAM's name of the service."""
     scope: str = request.headers.get("Authorization", "").partition("Credential=")[2].partition(",")[0]
     key, _, _, service, _ = (scope or request.querystring["X-Amz-Credential"][0]).split("/")
-    return key, service
+    return key, PREFIXES.get(service, service)
 
 
 def guard(log: Path) -> None:
@@ -49,7 +55,7 @@ def guard(log: Path) -> None:
     def check(request: Any, request_class: Any, resource: str = "*") -> None:
         key, service = signature(request)
         action = ACTIONS.get(request._get_action(), request._get_action())
-        for each in resources(request, resource):
+        for each in resources(request, action, resource):
             calls.write(json.dumps({"key": key, "action": f"{service}:{action}", "resource": each}) + "\n")
             if "Authorization" not in request.headers:
                 continue
@@ -59,6 +65,18 @@ def guard(log: Path) -> None:
                 raise error if service in XML else JsonRESTError("AccessDeniedException", error.message) from error
 
     ActionAuthenticatorMixin._authenticate_and_authorize_action = check  # type: ignore[assignment, method-assign]
+
+
+def take_no_condition_as_met() -> None:
+    """moto lets every Deny with a condition apply, first of all that of buckets against whoever comes without TLS."""
+    ask = IAMPolicyStatement.is_action_permitted
+
+    def ask_of_what_applies(statement: IAMPolicyStatement, *arguments: Any, **named: Any) -> PermissionResult:
+        if statement._statement["Effect"] == "Deny" and "Condition" in statement._statement:
+            return PermissionResult.NEUTRAL
+        return ask(statement, *arguments, **named)
+
+    IAMPolicyStatement.is_action_permitted = ask_of_what_applies  # type: ignore[assignment, method-assign]
 
 
 def delete_interfaces() -> None:
@@ -75,6 +93,7 @@ def delete_interfaces() -> None:
 
 if __name__ == "__main__":
     guard(Path(sys.argv[1]))
+    take_no_condition_as_met()
     delete_interfaces()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()

@@ -62,7 +62,7 @@ def running(deployment: Deployment, folder: Path) -> Iterator[Product]:
         stub = stack.enter_context(OpenAIStub())
         database = stack.enter_context(postgres(folder / "postgres"))
         deployment.write_secret("DATABASE_URL", database)
-        prepare(deployment)
+        rest_mappings(deployment)
         credentials = {name: deployment.account.assume(deployment.role(name)) for name in (*FUNCTIONS, "host")}
         code = copy_code(folder / "code")
         around = surroundings(deployment, stub)
@@ -84,12 +84,11 @@ def running(deployment: Deployment, folder: Path) -> Iterator[Product]:
         yield Product(deployment, database, stub, credentials, functions, host, port, token, migrated)
 
 
-def prepare(deployment: Deployment) -> None:
-    """Out of the way of moto: it would run the mapping's function in Docker, and takes no call for one over TLS."""
-    functions, s3 = deployment.account.client("lambda"), deployment.account.client("s3")
+def rest_mappings(deployment: Deployment) -> None:
+    """What Lambda does with the queue is done by `Product.source`: moto would run the function in Docker."""
+    functions = deployment.account.client("lambda")
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    s3.delete_bucket_policy(Bucket=deployment.outputs["bucket_name"])
 
 
 def copy_code(folder: Path) -> Path:

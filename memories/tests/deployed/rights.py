@@ -10,7 +10,7 @@ from typing import Any
 
 from memories.tests.aws import REGION
 from memories.tests.deployed.account import Right
-from memories.tests.deployed.deployment import ACCOUNT, APP
+from memories.tests.deployed.deployment import ACCOUNT, APP, STATE_BUCKET
 
 
 def arn(service: str, name: str) -> str:
@@ -30,7 +30,7 @@ IMAGES = arn("ecr", f"repository/{APP}")
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/{APP}"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/{APP}-boundary"
 FUNCTION = arn("lambda", f"function:{APP}")
-STATE = f"arn:aws:s3:::{APP}-terraform-{ACCOUNT}"
+STATE = f"arn:aws:s3:::{STATE_BUCKET}"
 OTHER_QUEUE, OTHER_BUCKET = arn("sqs", "payroll"), "arn:aws:s3:::payroll"
 
 
@@ -95,8 +95,8 @@ ALLOWED: dict[str, list[Right]] = {
         *rights(IMAGES, "ecr:DescribeImages", "ecr:DescribeImageScanFindings"),
     ],
     "github-deploy": [
-        *rights(f"{STATE}/prod/terraform.tfstate", "s3:GetObject", "s3:PutObject"),
-        *rights(f"{STATE}/prod/terraform.tfstate.tflock", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+        *rights(f"{STATE}/prod/probe", "s3:GetObject", "s3:PutObject"),  # beside the state, which is still needed
+        *rights(f"{STATE}/prod/probe.tflock", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
         # script/deploy-release
         *rights(IMAGES, "ecr:DescribeImages"),
         *[
@@ -133,7 +133,7 @@ ELSEWHERE = [
     *rights(arn("ecr", "repository/payroll"), "ecr:PutImage", "ecr:BatchGetImage"),
     *rights(f"arn:aws:iam::{ACCOUNT}:role/payroll", "sts:AssumeRole", "iam:PassRole", "iam:PutRolePolicy"),
     *rights("*", "iam:CreateUser", "iam:CreateAccessKey", "iam:ListRoles", "iam:CreatePolicy"),
-    *rights("*", "kms:Decrypt", "secretsmanager:GetSecretValue", "ssm:StartSession", "sts:AssumeRole"),
+    *rights("*", "kms:Decrypt", "secretsmanager:GetSecretValue", "ssm:StartSession"),
 ]
 NOBODY = [
     *ELSEWHERE,

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from memories.tests.deployed.deployment import APP, Deployment
+from memories.tests.deployed.deployment import APP, STATE_BUCKET, Deployment
 
 
 def secrets_of(deployment: Deployment) -> dict[str, str]:
@@ -38,9 +38,8 @@ def of_plan(deployment: Deployment) -> Iterator[tuple[str, str]]:
 def of_state(deployment: Deployment) -> Iterator[tuple[str, str]]:
     """Every version that the bucket keeps."""
     s3 = deployment.account.client("s3")
-    bucket = deployment.state_bucket
-    for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
-        body = s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
+    for version in s3.list_object_versions(Bucket=STATE_BUCKET)["Versions"]:
+        body = s3.get_object(Bucket=STATE_BUCKET, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
         yield f"{version['Key']}, version {version['VersionId']}", body.decode()
 
 

@@ -31,8 +31,10 @@ class Terraform:
         self.env |= {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1", **env}
         self.said = ""
         self.seconds: dict[str, float] = {}
+        self.under_way: subprocess.Popen[str] | None = None
 
     def run(self, command: str, *arguments: str, statuses: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+        assert self.finish() == 0
         began = time.monotonic()
         done = subprocess.run(
             ["terraform", command, *arguments],
@@ -74,24 +76,35 @@ class Terraform:
         """The addresses of what it manages."""
         return [line for line in self.run("state", "list").stdout.splitlines() if not line.startswith("data.")]
 
-    def cut_short(self, sign: str, how: signal.Signals, command: str, *arguments: str) -> int:
-        """Send it a signal as soon as it prints `sign`: the status that it ends with."""
-        with subprocess.Popen(
+    def begin(self, sign: str, command: str, *arguments: str) -> subprocess.Popen[str]:
+        """Return as soon as it prints `sign`. The next command waits until it has ended."""
+        self.under_way = subprocess.Popen(
             ["terraform", command, "-no-color", *arguments],
             cwd=self.folder,
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                self.said += line
-                if sign in line:
-                    process.send_signal(how)
-                    break
-            self.said += process.stdout.read()
+        )
+        assert self.under_way.stdout is not None
+        for line in self.under_way.stdout:
+            self.said += line
+            if sign in line:
+                break
+        return self.under_way
+
+    def finish(self) -> int:
+        """Wait for what was begun: the status that it ended with."""
+        process, self.under_way = self.under_way, None
+        if process is None:
+            return 0
+        self.said += process.communicate()[0]
         return process.returncode
+
+    def cut_short(self, sign: str, how: signal.Signals, command: str, *arguments: str) -> int:
+        """Send it a signal as soon as it prints `sign`: the status that it ends with."""
+        self.begin(sign, command, *arguments).send_signal(how)
+        return self.finish()
 
 
 def scratch_copy(source: Path, folder: Path, *overrides: Path) -> Path:

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from memories.tests.deployed.deployment import APP, HOST, RELEASE, Deployment
+from memories.tests.aws import REGION
+from memories.tests.deployed.deployment import ACCOUNT, APP, HOST, RELEASE, STATE_BUCKET, Deployment
 from memories.tests.deployed.secrecy import kept, places, secrets_of
 from memories.tests.deployed.terraform import Terraform
 
@@ -42,8 +43,20 @@ def test_all_of_it_is_made(deployment: Deployment, say: Callable[[str], None]) -
     assert deployment.outputs["function_url"].endswith(".lambda-url.us-east-1.on.aws")
 
 
-def test_a_second_plan_changes_nothing(deployment: Deployment) -> None:
+def test_a_second_plan_changes_nothing(deployment: Deployment, bootstrap: Terraform) -> None:
     assert deployment.terraform.drift() == ""
+    assert bootstrap.drift() == ""
+
+
+def test_the_bootstrap_says_what_the_repository_has_to_know(bootstrap: Terraform) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/{APP}-github"
+    assert bootstrap.outputs() == {
+        "state_bucket": STATE_BUCKET,
+        "build_role_arn": f"{role}-build",
+        "deploy_role_arn": f"{role}-deploy",
+        "boundary_arn": f"arn:aws:iam::{ACCOUNT}:policy/{APP}-boundary",
+        "region": REGION,
+    }
 
 
 @pytest.mark.parametrize("name", ["db_password", "django_secret_key", "openai_api_key"])

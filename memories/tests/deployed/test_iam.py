@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from memories.tests.deployed.account import Account, Credentials, Right
-from memories.tests.deployed.deployment import ACCOUNT, APP, Deployment
+from memories.tests.deployed.deployment import ACCOUNT, APP, REPOSITORY, Deployment
 from memories.tests.deployed.policies import Principal, principal
 from memories.tests.deployed.rights import ALLOWED, BOUNDARY, ON_THE_WIRE, REFUSED, ROLE, arn
 
@@ -41,7 +41,6 @@ def guarded(deployment: Deployment) -> Iterator[dict[str, Credentials]]:
     """Sessions of all roles in an account where IAM is on, and where their neighbours' things exist too."""
     account = deployment.account
     account.client("s3").create_bucket(Bucket="payroll")
-    account.client("s3").delete_bucket_policy(Bucket=deployment.outputs["bucket_name"])  # moto's Bool is wrong
     url = account.client("sqs").create_queue(QueueName="payroll")["QueueUrl"]
     sessions = {role: account.assume(deployment.role(role)) for role in ROLES}
     with account.guarded():
@@ -85,8 +84,8 @@ def outcome(client: Any, operation: str, arguments: dict[str, Any]) -> str:
 
 TRUSTED = {"worker": "lambda", "clock": "lambda", "api": "lambda", "host": "ec2"}
 SUBJECTS = {
-    "github-build": "repo:someone/memories:ref:refs/heads/main",
-    "github-deploy": "repo:someone/memories:environment:production",
+    "github-build": f"repo:{REPOSITORY}:ref:refs/heads/main",
+    "github-deploy": f"repo:{REPOSITORY}:environment:production",
 }
 
 
