@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 SAVING = sum(leases.PAUSES) + 5.0  # seconds, enough to save what a call brought even while the database restarts
 TIDY_EVERY = 3600.0  # seconds
+MIGRATING = 5_202_611  # the number of a lock in PostgreSQL that nothing else asks for; it ends with the connection
 
 logger = logging.getLogger(__name__)
 
@@ -132,11 +133,13 @@ def migrate() -> dict[str, list[str]]:
     """What a release asks for before its code is called by anybody else: the migrations that this applied."""
     from django.core.management import call_command
 
-    applied = [str(migration) for migration in migrated.missing()]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # A release that was killed left its migration at work, and is run again: one after the other.
+            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
             # Who waits for a table keeps waiting whoever comes after it. Giving up costs a release, and is tried again.
             cursor.execute("SET lock_timeout = '5s'")
+    applied = [str(migration) for migration in migrated.missing()]
     call_command("migrate", interactive=False, verbosity=0)
     return {"applied": applied}
 

@@ -20,8 +20,9 @@ env.read_env(BASE_DIR / ".env")  # where there is one; the environment wins
 
 AWS_REGION = env.str("AWS_REGION", "us-east-1")
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "") or None
-if env.str("MEMORIES_SECRETS_PATH", ""):
-    env.read_secrets(env.str("MEMORIES_SECRETS_PATH"), region=AWS_REGION, endpoint_url=AWS_ENDPOINT_URL)
+MEMORIES_SECRETS_PATH = env.str("MEMORIES_SECRETS_PATH", "")
+if MEMORIES_SECRETS_PATH:
+    env.read_secrets(MEMORIES_SECRETS_PATH, region=AWS_REGION, endpoint_url=AWS_ENDPOINT_URL)
 
 # --- where we run --------------------------------------------------------------------------------------------------
 
@@ -115,6 +116,8 @@ DATABASES: dict[str, Any] = {"default": {"ENGINE": "django.db.backends.sqlite3",
 if env.str("DATABASE_URL", ""):
     DATABASES["default"] = env.db_url("DATABASE_URL")
 _database = DATABASES["default"]
+if MEMORIES_SECRETS_PATH and "postgresql" in _database["ENGINE"]:
+    _database["ENGINE"] = "config.postgresql"
 _database["CONN_MAX_AGE"] = 60
 _database["CONN_HEALTH_CHECKS"] = True  # a database that went away and came back costs no request
 if "sqlite" in _database["ENGINE"]:

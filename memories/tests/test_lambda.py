@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,14 +212,16 @@ def test_the_clock_takes_dead_messages_out_of_their_queue(stage: Stage) -> None:
     assert stage.function.invoke(SCHEDULED)["dead_letters"] == 0
 
 
-def test_a_release_has_it_bring_the_database_up_to_date(stage: Stage, tmp_path: Path) -> None:
-    with postgres(tmp_path / "empty") as url:
+def test_two_releases_at_once_bring_the_database_up_to_date_one_after_the_other(stage: Stage, tmp_path: Path) -> None:
+    with postgres(tmp_path / "empty") as url, ExitStack() as stack, ThreadPoolExecutor() as pool:
         env = stage.function.env | {"DATABASE_URL": url}
-        with function(env, tmp_path / "migrating") as migrating:
-            applied = migrating.invoke({"manage": "migrate"})["applied"]
-            assert "memories.0001_initial" in applied
-            assert migrating.invoke({"manage": "migrate"}) == {"applied": []}
-            assert migrating.invoke(http_event("GET", "/readyz"))["statusCode"] == 200
+        both = [stack.enter_context(function(env, tmp_path / f"log-{name}")) for name in ("one", "other")]
+        for each in both:
+            each.start()
+        first, second = sorted(pool.map(lambda each: each.invoke({"manage": "migrate"})["applied"], both), key=len)
+        assert first == []
+        assert "memories.0001_initial" in second
+        assert both[0].invoke(http_event("GET", "/readyz"))["statusCode"] == 200
 
 
 def test_the_first_superuser_is_made_where_there_is_no_shell(stage: Stage) -> None:
