@@ -26,6 +26,12 @@ data "aws_ssm_parameter" "image" {
   name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${var.architecture}"
 }
 
+# What is decided at the first start and never again: whether the machine has Docker, and of which processor its image is.
+# Another one of these needs another machine.
+resource "terraform_data" "machine_kind" {
+  input = { api = local.api_on_ec2, architecture = var.architecture }
+}
+
 # Outlives the machine: a new one gets the same address.
 resource "aws_eip" "host" {
   # checkov:skip=CKV2_AWS_19:it is associated with the machine below; checkov does not follow count
@@ -91,7 +97,8 @@ resource "aws_instance" "host" {
 
   lifecycle {
     # Nor is each new image of AWS a reason. `terraform apply -replace='aws_instance.host[0]'` takes both.
-    ignore_changes = [ami, user_data]
+    ignore_changes       = [ami, user_data]
+    replace_triggered_by = [terraform_data.machine_kind]
   }
 
   depends_on = [

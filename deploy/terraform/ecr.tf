@@ -4,7 +4,8 @@ resource "aws_ecr_repository" "images" {
   # checkov:skip=CKV_AWS_136:a key of our own is 1 USD a month and hides nothing more from anybody
   name = var.app_name
 
-  # The tags `api-latest` and `lambda-latest` move. What is deployed is named by its commit, which nobody pushes twice.
+  # The tags `api-latest` and `lambda-latest` move. What is deployed is named by its commit, and `script/images push` leaves a
+  # commit alone that is there: a second build of it would take the tag from the image that is live, or that was.
   image_tag_mutability = "MUTABLE"
   # A destroy is to leave nothing, and images can be built again from their commit.
   force_delete = true
@@ -68,10 +69,8 @@ resource "aws_ecr_repository_policy" "images" {
       Effect    = "Allow"
       Principal = { Service = "lambda.amazonaws.com" }
       Action    = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-      Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account_id }
-        ArnLike      = { "aws:SourceArn" = "arn:aws:lambda:${local.place}:function:${var.app_name}-*" }
-      }
+      # As AWS writes it; the account is in the name.
+      Condition = { ArnLike = { "aws:SourceArn" = "arn:aws:lambda:${local.place}:function:${var.app_name}-*" } }
     }]
   })
 }

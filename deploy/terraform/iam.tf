@@ -21,6 +21,14 @@ locals {
       Action   = ["ssm:GetParameters"]
       Resource = local.secret_arns
     }
+    # The key of AWS lets in whoever may read the parameter; that its policy stays so is not ours to say.
+    decrypt_secrets = {
+      Sid       = "DecryptSecrets"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = ["arn:aws:kms:${local.place}:key/*"]
+      Condition = { StringEquals = { "kms:ViaService" = "ssm.${var.aws_region}.amazonaws.com" } }
+    }
     # S3 calls a missing object "access denied" to whoever may not list; readyz asks for the bucket's head.
     list_audio = {
       Sid      = "ListAudio"
@@ -136,17 +144,18 @@ locals {
     }
   }
 
-  in_vpc = [local.may.find_interfaces, local.may.make_interfaces]
-  api    = [local.may.read_secrets, local.may.list_audio, local.may.list_uploads, local.may.keep_audio, local.may.ring]
+  in_vpc      = [local.may.find_interfaces, local.may.make_interfaces]
+  get_secrets = [local.may.read_secrets, local.may.decrypt_secrets]
+  api         = concat(local.get_secrets, [local.may.list_audio, local.may.list_uploads, local.may.keep_audio, local.may.ring])
 
   function_rights = {
-    worker = [local.may.read_secrets, local.may.list_audio, local.may.read_audio, local.may.take_messages, local.may.ring]
-    clock  = [local.may.read_secrets, local.may.list_audio, local.may.list_uploads, local.may.tidy_audio, local.may.take_dead_messages, local.may.ring]
+    worker = concat(local.get_secrets, [local.may.list_audio, local.may.read_audio, local.may.take_messages, local.may.ring])
+    clock  = concat(local.get_secrets, [local.may.list_audio, local.may.list_uploads, local.may.tidy_audio, local.may.take_dead_messages, local.may.ring])
     api    = local.api
   }
   host_rights = concat(
     [local.may.be_managed, local.may.measure],
-    local.api_on_ec2 ? concat(local.api, [local.may.pull_image, local.may.log_in_to_ecr, local.may.read_release]) : [],
+    [for right in concat(local.api, [local.may.pull_image, local.may.log_in_to_ecr, local.may.read_release]) : right if local.api_on_ec2],
   )
 
   # Streams in the group of one's own. Not CreateLogGroup: a group that was deleted would come back without an end.

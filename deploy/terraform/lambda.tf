@@ -110,6 +110,8 @@ resource "aws_lambda_event_source_mapping" "worker" {
   batch_size              = 1 # a recording may take all the time that there is
   function_response_types = ["ReportBatchItemFailures"]
 
+  enabled = true # said, so that what a restore switched off is switched on again by the deploy that follows it
+
   # So many connections to PostgreSQL, and to OpenAI, however many recordings come in at once.
   scaling_config {
     maximum_concurrency = var.lambda_max_concurrency
@@ -122,6 +124,7 @@ resource "aws_cloudwatch_event_rule" "minute" {
   name                = "${var.app_name}-minute"
   description         = "The sweep, the dead letters, the tidying"
   schedule_expression = "rate(1 minute)"
+  state               = "ENABLED" # not said, the provider would leave a rule off that somebody switched off
 }
 
 resource "aws_cloudwatch_event_target" "clock" {

@@ -38,7 +38,7 @@ data "aws_subnet" "default" {
   id       = each.value
 }
 
-# Not each zone has each type: us-east-1 has an old one where neither such machines nor functions in a VPC can be.
+# Not each zone has each type.
 data "aws_ec2_instance_type_offerings" "host" {
   location_type = "availability-zone"
 
@@ -49,16 +49,21 @@ data "aws_ec2_instance_type_offerings" "host" {
 
   lifecycle {
     postcondition {
-      condition     = length(setintersection(self.locations, [for subnet in data.aws_subnet.default : subnet.availability_zone])) >= 2
-      error_message = "Fewer than two default subnets of ${var.aws_region} are in zones that have ${local.instance_type}. Make one: aws ec2 create-default-subnet --availability-zone ZONE, or set instance_type."
+      condition = length(setintersection(self.locations, [
+        for subnet in data.aws_subnet.default : subnet.availability_zone if !contains(local.zones_without_functions, subnet.availability_zone_id)
+      ])) >= 2
+      error_message = "Fewer than two default subnets of ${var.aws_region} are in zones that have ${local.instance_type} and take functions. Make one: aws ec2 create-default-subnet --availability-zone ZONE, or set instance_type."
     }
   }
 }
 
 locals {
+  # Zones that take no functions in a VPC, though machines. By their ids: each account has names of its own for them.
+  zones_without_functions = ["use1-az3"]
+
   public_subnets = {
     for subnet in data.aws_subnet.default : subnet.availability_zone => subnet.id
-    if contains(data.aws_ec2_instance_type_offerings.host.locations, subnet.availability_zone)
+    if contains(data.aws_ec2_instance_type_offerings.host.locations, subnet.availability_zone) && !contains(local.zones_without_functions, subnet.availability_zone_id)
   }
   # RDS wants two zones, though the database is in one of them. The first ones: a zone that AWS adds moves nothing.
   zones = slice(sort(keys(local.public_subnets)), 0, 2)

@@ -74,7 +74,7 @@ variable "nat" {
 }
 
 variable "architecture" {
-  description = "Processor of the machine, of the functions and so of both images: `arm64` or `x86_64`."
+  description = "Processor of the machine, of the functions and so of both images: `arm64` or `x86_64`. Choose once: Lambda changes it together with the code only, which Terraform leaves to releases. For the other one, destroy and deploy anew."
   type        = string
   nullable    = false
   default     = "arm64"

@@ -33,6 +33,13 @@ resource "aws_iam_policy" "boundary" {
         Resource = ["arn:aws:ssm:${local.place}:parameter/${var.app_name}/*"]
       },
       {
+        Sid       = "Decrypt" # what Systems Manager hands out of these
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = ["arn:aws:kms:${local.place}:key/*"]
+        Condition = { StringEquals = { "kms:ViaService" = "ssm.${var.aws_region}.amazonaws.com" } }
+      },
+      {
         Sid      = "Logs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]

@@ -1,4 +1,4 @@
-# GitHub's jobs get credentials for an hour by showing a token that GitHub signed: no key of AWS lies anywhere.
+# GitHub's jobs get credentials for an hour (a destroy: two) by showing a token that GitHub signed: no key of AWS lies anywhere.
 
 locals {
   github        = "token.actions.githubusercontent.com"
@@ -27,7 +27,7 @@ resource "aws_iam_role" "github" {
 
   name                 = "${var.app_name}-github-${each.key}"
   description          = "Taken by GitHub's jobs: ${each.value}"
-  max_session_duration = 3600
+  max_session_duration = 7200 # a destroy waits up to 45 minutes for Lambda's interfaces; jobs ask for an hour but that one
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

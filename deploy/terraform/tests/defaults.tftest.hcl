@@ -5,27 +5,6 @@ mock_provider "aws" {
   override_during = plan
 }
 
-override_data {
-  target = data.aws_subnet.default["subnet-0a"]
-  values = { id = "subnet-0a", availability_zone = "us-east-1a" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0b"]
-  values = { id = "subnet-0b", availability_zone = "us-east-1b" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0e"]
-  values = { id = "subnet-0e", availability_zone = "us-east-1e" }
-}
-
-variables {
-  image_tag         = "0123abc"
-  alarm_email       = "ops@example.org"
-  db_password       = "a-password-of-tests"
-  django_secret_key = "a key of tests that is as long as the checks of production want it"
-  openai_api_key    = "sk-a-key-of-tests"
-}
-
 run "names" {
   command = plan
 
@@ -52,6 +31,28 @@ run "names" {
   assert {
     condition     = output.function_url == null && output.instance_id == "i-0123456789abcdef0" && output.roll_document_name == "memories-roll"
     error_message = "The API is on the machine, and is rolled by the document."
+  }
+}
+
+run "zones" {
+  command = plan
+  override_data {
+    target = data.aws_ec2_instance_type_offerings.host
+    values = { locations = ["us-east-1a", "us-east-1b", "us-east-1e"] }
+  }
+  # An account where the zone without functions comes first.
+  override_data {
+    target = data.aws_subnet.default["subnet-0a"]
+    values = { id = "subnet-0a", availability_zone = "us-east-1a", availability_zone_id = "use1-az3" }
+  }
+  override_data {
+    target = data.aws_subnet.default["subnet-0e"]
+    values = { id = "subnet-0e", availability_zone = "us-east-1e", availability_zone_id = "use1-az4" }
+  }
+
+  assert {
+    condition     = local.zones == tolist(["us-east-1b", "us-east-1e"])
+    error_message = "Functions and machine are where both can be."
   }
 }
 
@@ -102,6 +103,10 @@ run "the_functions" {
   assert {
     condition     = aws_cloudwatch_event_rule.minute.schedule_expression == "rate(1 minute)" && aws_lambda_function_event_invoke_config.clock.maximum_retry_attempts == 0
     error_message = "The clock ticks each minute, and a tick that failed is not repeated."
+  }
+  assert {
+    condition     = aws_cloudwatch_event_rule.minute.state == "ENABLED" && aws_lambda_event_source_mapping.worker.enabled
+    error_message = "Clock and trigger are on: a deploy switches them on again after a restore."
   }
   assert {
     condition     = length(aws_lambda_function_url.api) == 0

@@ -5,27 +5,6 @@ mock_provider "aws" {
   override_during = plan
 }
 
-override_data {
-  target = data.aws_subnet.default["subnet-0a"]
-  values = { id = "subnet-0a", availability_zone = "us-east-1a" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0b"]
-  values = { id = "subnet-0b", availability_zone = "us-east-1b" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0e"]
-  values = { id = "subnet-0e", availability_zone = "us-east-1e" }
-}
-
-variables {
-  image_tag         = "0123abc"
-  alarm_email       = "ops@example.org"
-  db_password       = "a-password-of-tests"
-  django_secret_key = "a key of tests that is as long as the checks of production want it"
-  openai_api_key    = "sk-a-key-of-tests"
-}
-
 run "a_zone_is_no_region" {
   command = plan
   variables {
@@ -450,6 +429,15 @@ run "there_is_no_default_vpc" {
     values = { ids = [] }
   }
   expect_failures = [data.aws_vpcs.default]
+}
+
+run "a_zone_without_functions_does_not_count" {
+  command = plan
+  override_data {
+    target = data.aws_ec2_instance_type_offerings.host
+    values = { locations = ["us-east-1a", "us-east-1e"] }
+  }
+  expect_failures = [data.aws_ec2_instance_type_offerings.host]
 }
 
 run "no_zone_has_the_type" {

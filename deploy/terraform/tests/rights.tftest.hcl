@@ -6,27 +6,6 @@ mock_provider "aws" {
   override_during = plan
 }
 
-override_data {
-  target = data.aws_subnet.default["subnet-0a"]
-  values = { id = "subnet-0a", availability_zone = "us-east-1a" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0b"]
-  values = { id = "subnet-0b", availability_zone = "us-east-1b" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0e"]
-  values = { id = "subnet-0e", availability_zone = "us-east-1e" }
-}
-
-variables {
-  image_tag         = "0123abc"
-  alarm_email       = "ops@example.org"
-  db_password       = "a-password-of-tests"
-  django_secret_key = "a key of tests that is as long as the checks of production want it"
-  openai_api_key    = "sk-a-key-of-tests"
-}
-
 run "roles" {
   command = plan
   variables {
@@ -81,10 +60,10 @@ run "no_star_but_where_aws_takes_no_name" {
   assert {
     condition = alltrue(flatten([
       for policy in concat(values(aws_iam_role_policy.function), aws_iam_role_policy.host) : [
-        for statement in jsondecode(policy.policy).Statement : [for action in statement.Action : !startswith(action, "iam:") && !startswith(action, "sts:") && !startswith(action, "kms:")]
+        for statement in jsondecode(policy.policy).Statement : [for action in statement.Action : !startswith(action, "iam:") && !startswith(action, "sts:") && (!startswith(action, "kms:") || action == "kms:Decrypt")]
       ]
     ]))
-    error_message = "No process has anything to do with roles or keys."
+    error_message = "No process has anything to do with roles or keys, but to read its secrets."
   }
 }
 
@@ -100,10 +79,10 @@ run "who_may_what" {
         for statement in jsondecode(policy.policy).Statement : statement.Sid if statement.Effect == "Allow"
       ]))
       } == {
-      worker = "FindInterfaces ListAudio MakeInterfaces ReadAudio ReadSecrets Ring TakeMessages WriteLogs"
-      clock  = "FindInterfaces ListAudio ListUnfinishedUploads MakeInterfaces ReadSecrets Ring TakeDeadMessages TidyAudio WriteLogs"
-      api    = "FindInterfaces KeepAudio ListAudio ListUnfinishedUploads MakeInterfaces ReadSecrets Ring WriteLogs"
-      host   = "BeManaged KeepAudio ListAudio ListUnfinishedUploads LogInToRegistry Measure PullImage ReadRelease ReadSecrets Ring WriteLogs"
+      worker = "DecryptSecrets FindInterfaces ListAudio MakeInterfaces ReadAudio ReadSecrets Ring TakeMessages WriteLogs"
+      clock  = "DecryptSecrets FindInterfaces ListAudio ListUnfinishedUploads MakeInterfaces ReadSecrets Ring TakeDeadMessages TidyAudio WriteLogs"
+      api    = "DecryptSecrets FindInterfaces KeepAudio ListAudio ListUnfinishedUploads MakeInterfaces ReadSecrets Ring WriteLogs"
+      host   = "BeManaged DecryptSecrets KeepAudio ListAudio ListUnfinishedUploads LogInToRegistry Measure PullImage ReadRelease ReadSecrets Ring WriteLogs"
     }
     error_message = "Each role has what its process needs, and nothing of another's."
   }
@@ -116,6 +95,10 @@ run "who_may_what" {
       for statement in jsondecode(policy.policy).Statement : statement if statement.Effect == "Deny"
     ]).Condition == { ArnEquals = { "lambda:SourceFunctionArn" = "arn:aws:lambda:us-east-1:123456789012:function:memories-${name}" } }])
     error_message = "What is Lambda's own to do with a role, code cannot do with it."
+  }
+  assert {
+    condition     = local.may.decrypt_secrets.Condition == { StringEquals = { "kms:ViaService" = "ssm.us-east-1.amazonaws.com" } }
+    error_message = "Keys open what Systems Manager hands out, and nothing else."
   }
   assert {
     condition     = local.may.keep_audio.Resource == ["arn:aws:s3:::memories-audio-123456789012-us-east-1/audio/*"]

@@ -5,27 +5,6 @@ mock_provider "aws" {
   override_during = plan
 }
 
-override_data {
-  target = data.aws_subnet.default["subnet-0a"]
-  values = { id = "subnet-0a", availability_zone = "us-east-1a" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0b"]
-  values = { id = "subnet-0b", availability_zone = "us-east-1b" }
-}
-override_data {
-  target = data.aws_subnet.default["subnet-0e"]
-  values = { id = "subnet-0e", availability_zone = "us-east-1e" }
-}
-
-variables {
-  image_tag         = "0123abc"
-  alarm_email       = "ops@example.org"
-  db_password       = "a-password-of-tests"
-  django_secret_key = "a key of tests that is as long as the checks of production want it"
-  openai_api_key    = "sk-a-key-of-tests"
-}
-
 run "the_api_on_its_machine_which_is_the_nat" {
   command = plan
   variables {

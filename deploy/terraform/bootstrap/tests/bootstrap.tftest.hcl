@@ -38,8 +38,8 @@ run "only_this_repository_is_trusted" {
     error_message = "Only GitHub's tokens open these roles."
   }
   assert {
-    condition     = alltrue([for role in aws_iam_role.github : role.max_session_duration == 3600])
-    error_message = "Credentials end after an hour."
+    condition     = alltrue([for role in aws_iam_role.github : role.max_session_duration == 7200])
+    error_message = "Credentials end after two hours: the longest job is a destroy."
   }
 }
 
@@ -70,6 +70,17 @@ run "build_pushes_and_no_more" {
   assert {
     condition     = alltrue(flatten([for statement in jsondecode(aws_iam_role_policy.build.policy).Statement : [for action in statement.Action : startswith(action, "ecr:") && !strcontains(action, "Delete")]]))
     error_message = "The build has images to push, and nothing to delete."
+  }
+}
+
+run "keys_open_parameters_only" {
+  command = plan
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_policy.boundary.policy).Statement : statement.Condition if anytrue([for action in statement.Action : startswith(action, "kms:")])] == [
+      { StringEquals = { "kms:ViaService" = "ssm.us-east-1.amazonaws.com" } }
+    ]
+    error_message = "Keys open what Systems Manager hands out, and nothing else."
   }
 }
 
