@@ -50,6 +50,7 @@ def inventory(account: AWS) -> set[Thing]:
         for page in pages(account.client(service), operation, arguments)
         for thing in page[kind]
         if not thing[known_by].startswith("/aws/service/")  # AWS's own parameters
+        if thing.get("State") != "deleted"  # an endpoint shows for a while that it is gone
     }
     queues = account.client("sqs").list_queues().get("QueueUrls", [])
     machines = [

@@ -19,6 +19,7 @@ from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.ec2.models.instances import Instance
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.s3.models import FakeDeleteMarker
 
 # The rights that operations take, where they are not called the same: https://docs.aws.amazon.com/service-authorization/
 ACTIONS = {"HeadBucket": "ListBucket", "SendMessageBatch": "SendMessage"}
@@ -37,6 +38,8 @@ def resources(request: Any, action: str, known: str) -> Iterator[str]:
             yield f"arn:aws:ssm:{request.region}:{account}:parameter/{name.removeprefix('/')}"
     elif action in OF_PROFILES:
         yield f"arn:aws:iam::{request.current_account}:instance-profile/{request._get_param('InstanceProfileName')}"
+    elif action == "DeleteObject" and "/" not in known:
+        yield f"{known}/*"  # several at once, of which it knows the bucket only
     else:
         yield known
 
@@ -91,10 +94,16 @@ def delete_interfaces() -> None:
     Instance.terminate = terminate_all_of_it  # type: ignore[assignment, method-assign]
 
 
+def delete_markers() -> None:
+    """Of a bucket whose versioning is suspended, as it is just before a destroy: moto fails where it meets one."""
+    FakeDeleteMarker.dispose = lambda marker: None  # type: ignore[attr-defined]
+
+
 if __name__ == "__main__":
     guard(Path(sys.argv[1]))
     take_no_condition_as_met()
     delete_interfaces()
+    delete_markers()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     print(server.get_host_and_port()[1], flush=True)  # noqa: T201 (for whoever started it)
