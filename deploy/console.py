@@ -13,6 +13,8 @@ from typing import TextIO
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 class DeployError(Exception):
     """Why it does not go on, and what a person can do about it."""
@@ -50,16 +52,28 @@ def end_of(text: str, lines: int = 40) -> str:
     return "\n".join(f"    | {line}" for line in text.strip().splitlines()[-lines:])
 
 
-def client(service: str, region: str, **config: object) -> boto3.client:
+def client(service: str, region: str, *, attempts: int = 3, **config: object) -> boto3.client:
     """With few and short retries; AWS_ENDPOINT_URL and credentials are boto3's own affair."""
     from botocore.config import Config
 
-    return boto3.client(service, region_name=region, config=Config(retries={"mode": "standard"}, **config))
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    return boto3.client(service, region_name=region, config=Config(retries=retries, **config))
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """For what must come to its end: whoever cancels a workflow sends SIGINT, seconds later SIGTERM, and then kills."""
+    were = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, was in were.items():
+            signal.signal(number, was)
 
 
 def run(main: Callable[[], None]) -> None:
     """Run it as a program: 0 when it returns, 1 when it fails, 130 when it was interrupted."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, _interrupt)
     try:
         main()

@@ -23,7 +23,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy import arguments, console, functions, host, outputs, registry, smoke
-from deploy.console import DeployError, say, step
+from deploy.console import DeployError, Interrupted, say, step
 from deploy.functions import Live
 from deploy.outputs import Outputs
 
@@ -36,6 +36,7 @@ class Release:
     tag: str
     patience: float
     functions: Any
+    migrator: Any  # for the one call that must not be repeated
     ecr: Any
     ssm: Any
     was: dict[str, Live] = field(default_factory=dict)  # by function
@@ -69,7 +70,7 @@ class Release:
         with step("New version of the clock"):
             versions = {clock: functions.publish(self.functions, clock, self.image, digest)}
         with step("Migrations"):
-            applied = functions.migrate(self.functions, clock, versions[clock], self.patience)
+            applied = functions.migrate(self.migrator, clock, versions[clock], self.patience)
             say(f"    applied: {', '.join(applied) or 'none, all were there'}")
         try:
             self.move_functions(versions, digest)
@@ -78,7 +79,8 @@ class Release:
             with step("Writing it down"):
                 self.write_down()
         except BaseException as error:
-            self.roll_back(live, error)
+            with console.undisturbed():
+                self.roll_back(live, error)
             raise
         self.prune()
         say(f"{self.tag} is live.")
@@ -110,7 +112,8 @@ class Release:
 
     def roll_back(self, live: str, error: BaseException) -> None:
         """Back to what was live, as far as it can be had; what cannot be moved back is named."""
-        say(f"\nFAILED: {error}\nMoving back to {live}. Migrations stay: the release before works with them.")
+        why = "interrupted" if isinstance(error, Interrupted) else error
+        say(f"\nFAILED: {why}\nMoving back to {live}. Migrations stay: the release before works with them.")
         for name, version in self.moved.items():
             self.attempt(name, partial(self.move_back, name, version, live))
         if self.host_touched and live != self.tag:
@@ -169,13 +172,14 @@ def main() -> None:
             f"Terraform made {made.app_name} in {made.region}, but {given.app_name} in {given.region} is asked for.",
             "mend APP_NAME and AWS_REGION, or plan and apply for them.",
         )
-    # A migration takes its time, and must not be asked for twice.
-    patient = console.client("lambda", given.region, read_timeout=LONGEST + 10, tcp_keepalive=True)
+    # A migration takes its time, and is not asked for twice: the first one may still be at it.
+    migrator = console.client("lambda", given.region, attempts=1, read_timeout=LONGEST + 10, tcp_keepalive=True)
     release = Release(
         made,
         given.tag,
         given.patience,
-        patient,
+        console.client("lambda", given.region),
+        migrator,
         console.client("ecr", given.region),
         console.client("ssm", given.region),
     )

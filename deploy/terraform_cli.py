@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy import console
-from deploy.console import DeployError, client, say
+from deploy.console import DeployError, Interrupted, client, say
 
 MAIN = Path(__file__).with_name("terraform")
 BOOTSTRAP = MAIN / "bootstrap"
@@ -94,13 +95,26 @@ class Terraform:
             raise DeployError(f"terraform {arguments[0]} failed.", next_step(errors))
 
     def _run(self, command: list[str], quiet: bool) -> str | None:
-        """What it wrote to its standard error, when it failed. It is shown as it comes."""
+        """What it wrote to its standard error, when it failed. It is shown as it comes.
+
+        In a process group of its own, since a second interrupt ends Terraform at once, with what it knows unsaved: a
+        terminal tells the whole group, GitHub tells us alone. So each one that we get is passed on, once.
+        """
         stdout = subprocess.DEVNULL if quiet else None
-        with subprocess.Popen(command, env=self.env, stdout=stdout, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 (no shell)
-            lines = []
-            for line in process.stderr or ():
-                lines.append(line)
-                sys.stderr.write(line)
+        lines: list[str] = []
+        interrupts = 0
+        with subprocess.Popen(  # noqa: S603 (no shell)
+            command, env=self.env, stdout=stdout, stderr=subprocess.PIPE, text=True, process_group=0
+        ) as process:
+            while True:
+                try:
+                    _show(process, lines)
+                    break
+                except Interrupted:
+                    interrupts += 1
+                    process.send_signal(signal.SIGINT)
+        if interrupts:
+            raise Interrupted
         return "".join(lines) if process.returncode else None
 
     @property
@@ -147,6 +161,14 @@ class Terraform:
             say(asked.stderr, stream=sys.stderr)
             raise DeployError(f"terraform {arguments[0]} failed.", next_step(asked.stderr))
         return asked.stdout
+
+
+def _show(process: subprocess.Popen[str], lines: list[str]) -> None:
+    """Until it ends."""
+    for line in process.stderr or ():
+        lines.append(line)
+        sys.stderr.write(line)
+    process.wait()
 
 
 def next_step(errors: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,7 +45,9 @@ class Cloud:
     sick: set[str] = field(default_factory=set)  # releases that never get well
     refused: dict[str, str] = field(default_factory=dict)  # the error that AWS answers a call with
     overtaken: str = ""  # the update of a function's code that another deploy follows with its own
+    lost: str = ""  # the call whose answer does not come back
     kill_at: str = ""  # the call whose sender is killed when it was done
+    interrupt_at: set[str] = field(default_factory=set)  # the calls whose sender is asked to end, each time
     old: str = OLD
 
     rolled_to: str = OLD  # what runs on the machine
@@ -212,6 +215,12 @@ class _Gate(BaseHTTPRequestHandler):
         status, headers, content = cloud.answer(call, self.path, json.loads(body or b"{}"), forwarded)
         if call and not call.startswith(READS):
             cloud.calls.append(call)
+        if call in cloud.interrupt_at and cloud.process:
+            cloud.process.send_signal(signal.SIGINT)
+            cloud.process.send_signal(signal.SIGTERM)
+        if call and call == cloud.lost:
+            self.close_connection = True
+            return
         if call and call == cloud.kill_at and cloud.process:
             cloud.kill_at = ""
             cloud.process.kill()

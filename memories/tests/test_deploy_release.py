@@ -144,6 +144,24 @@ def test_code_that_somebody_else_put_there_is_not_published(cloud: Cloud, when: 
     assert cloud.serving() == cloud.all_at(OLD)
 
 
+def test_a_release_that_is_cancelled_moves_back_however_often_it_is_told_to_end(cloud: Cloud) -> None:
+    """GitHub sends two signals within seconds, and the second one comes while it is moving back."""
+    cloud.interrupt_at = {"SendCommand", f"UpdateAlias {WORKER}"}
+    cloud.sick = {NEW}
+    done = cloud.release()
+    assert done.returncode == 130
+    assert "FAILED: interrupted" in done.stdout
+    assert cloud.serving() == cloud.all_at(OLD)
+
+
+def test_a_migration_whose_answer_is_lost_is_not_asked_for_again(cloud: Cloud) -> None:
+    cloud.lost = f"Invoke {CLOCK}"
+    done = cloud.release()
+    assert done.returncode == 1
+    assert cloud.calls.count(f"Invoke {CLOCK}") == 1, "the first one may still be at it"
+    assert cloud.serving() == cloud.all_at(OLD)
+
+
 def test_a_release_can_be_made_after_one_that_was_rolled_back(cloud: Cloud) -> None:
     cloud.sick = {f"function {NEW}"}
     assert cloud.release().returncode == 1
