@@ -45,8 +45,9 @@ Now tell GitHub (`gh` asks for the values of secrets itself, so that they are in
   gh variable set TF_STATE_BUCKET --body {state_bucket} --repo {repository}
   gh variable set APP_NAME --body {app_name} --repo {repository}
   gh variable set API_RUNTIME --body ec2 --repo {repository}   # or lambda, or both
-  gh variable set DOMAIN_NAME --body memories.example.org --repo {repository}   # leave it out for ADDRESS.sslip.io
-  gh variable set ALARM_EMAIL --body you@example.org --repo {repository}
+  # Later, with a domain of your own and its A record made (docs/deployment.md):
+  # gh variable set DOMAIN_NAME --body YOUR_DOMAIN --repo {repository}
+  gh secret set ALARM_EMAIL --env production --repo {repository}   # your mail address
   openssl rand -hex 24 | gh secret set DB_PASSWORD --env production --repo {repository}
   openssl rand -base64 48 | gh secret set DJANGO_SECRET_KEY --env production --repo {repository}
   gh secret set OPENAI_API_KEY --env production --repo {repository}

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 
-from deploy.images import size, wheels
+from deploy.images import compose, size, wheels
 from deploy.images.engine import DOCKERFILES, LOCAL, ROOT, builder, runner
 from deploy.images.push import push
 
@@ -44,7 +44,7 @@ def main() -> int:
         parser.error("the local image is for one machine: nothing is deployed of it.")
     well = True
     if given.command in ("wheels", "all"):
-        well = wheels.check()
+        well = wheels.check() and (given.command != "all" or compose.check())
     if given.command in ("build", "all"):
         for image in images:
             builder().build(image, platform=given.platform, release=release())

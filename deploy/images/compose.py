@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
+import subprocess
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +76,27 @@ def service(definition: dict[str, Any]) -> Service:
         environment={name: str(value) for name, value in definition.get("environment", {}).items()},
         grace=int(str(definition.get("stop_grace_period", "10s")).removesuffix("s")),
     )
+
+
+def variants() -> list[list[str]]:
+    """Arguments of `docker compose` that each make another whole of the file."""
+    definitions = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    profiles = sorted({profile for definition in definitions for profile in definition.get("profiles", [])})
+    return [[], *(["--profile", profile] for profile in profiles), ["--env-file", "deploy/local/aws.env"]]
+
+
+def check() -> bool:
+    """Whether Docker Compose takes the file. Where there is none, only GitHub's machine is at fault: it has one."""
+    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:  # noqa: S607
+        print("docker compose is not there: compose.yaml was not shown to it")
+        return os.environ.get("GITHUB_ACTIONS") != "true"
+    well = True
+    for variant in variants():
+        command = ["docker", "compose", *variant, "config", "--quiet"]
+        taken = subprocess.run(command, cwd=ROOT).returncode == 0  # noqa: S603 (our own arguments)
+        print(f"{'ok    ' if taken else 'FAILED'} {shlex.join(command)}", flush=True)
+        well &= taken
+    return well
 
 
 def services() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -31,6 +32,14 @@ class Engine:
         if done.returncode:
             raise SystemExit(f"{shlex.join([self.name, *args])} failed: {done.stderr.strip()[-2000:]}")
         return done.stdout.strip()
+
+    def finds(self, reference: str) -> bool:
+        """Whether a registry has it. SystemExit where it does not say."""
+        asked = [self.name, "manifest", "inspect", reference]
+        done = subprocess.run(asked, capture_output=True, text=True)  # noqa: S603 (our own arguments)
+        if done.returncode and not re.search(r"no such manifest|manifest unknown|not found", done.stderr):
+            raise SystemExit(f"{shlex.join(asked)} failed: {done.stderr.strip()[-2000:]}")
+        return done.returncode == 0
 
     def build(self, image: str, *, platform: str, release: str) -> None:
         # Without the format, Podman and Buildah would drop the health check; Buildah alone keeps no layers by itself.

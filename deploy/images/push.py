@@ -11,7 +11,11 @@ REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.:-]*/[a-z0-9][a-z0-9._/-]*")
 
 
 def push(engine: Engine, images: list[str], repository: str, commit: str) -> None:
-    """SystemExit where it cannot be. The engine must be signed in (`aws ecr get-login-password | docker login …`)."""
+    """SystemExit where it cannot be. The engine must be signed in (`aws ecr get-login-password | docker login …`).
+
+    A commit that is there is left alone: two builds of it differ, and the one that loses its tag is soon deleted, be it
+    the one that is live.
+    """
     if not REPOSITORY.fullmatch(repository):
         raise SystemExit(
             f"{repository!r} is not a repository such as 123456789012.dkr.ecr.us-east-1.amazonaws.com/memories."
@@ -21,6 +25,9 @@ def push(engine: Engine, images: list[str], repository: str, commit: str) -> Non
             f"Only a commit is pushed, and this work tree is {commit!r}: commit what is changed, and build again."
         )
     for image in images:
+        if engine.finds(f"{repository}:{image}-{commit}"):
+            print(f"{repository}:{image}-{commit} is there already, and stays", flush=True)
+            continue
         for tag in (f"{image}-{commit}", f"{image}-latest"):
             engine.call("tag", tag_of(image), f"{repository}:{tag}")
             engine.call("push", f"{repository}:{tag}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -35,6 +36,13 @@ echo "$(basename "$folder") $*" >>"$here/calls"
 env | grep ^TF_VAR_ | sort >"$here/env-$(basename "$folder")-$1"
 [ ! -f "$folder/backend.tf" ] || cp "$folder/backend.tf" "$here/"
 for argument; do case $argument in -out=*) echo planned >"${argument#-out=}" ;; esac; done
+if [ -f "$here/long-$1" ]; then
+  trap 'echo interrupted >>"$here/signals"' INT
+  echo "Apply has begun" >&2
+  until [ -f "$here/signals" ]; do sleep 0.05; done
+  echo "Apply has saved what it made" >&2
+  exit 1
+fi
 if [ -f "$here/fail-$1" ]; then
   cat "$here/fail-$1" >&2
   [ ! -f "$here/fail-once" ] || rm "$here/fail-$1"
@@ -68,14 +76,25 @@ class Workshop:
     bucket: str
 
     def run(self, script: str, *arguments: str, say: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        with self.begin(script, *arguments, **env) as process:
+            output = process.communicate(say, timeout=60)[0]
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+    def begin(self, script: str, *arguments: str, **env: str) -> subprocess.Popen[str]:
         given = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
         given |= self.aws.env | {"APP_NAME": "memories", "TF_STATE_BUCKET": self.bucket, "IMAGE_TAG": "abcdef1"}
         given |= {"PATH": f"{self.folder}:{os.environ['PATH']}"} | SECRETS | env
         if script in ("deploy-plan", "deploy-apply"):
             arguments = ("--plan", str(self.folder / "saved.tfplan"), *arguments)
         command = [str(ROOT / "script" / script), *arguments]
-        return subprocess.run(
-            command, env=given, input=say, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
+        return subprocess.Popen(
+            command,
+            env=given,
+            text=True,
+            process_group=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
 
     def answers(self, name: str, text: str | dict[str, Any]) -> None:
@@ -210,6 +229,25 @@ def test_a_plan_that_failed_half_way_is_not_applied(workshop: Workshop) -> None:
     assert "There is no saved plan" in workshop.run("deploy-apply").stdout
 
 
+@pytest.mark.parametrize("told", ["the script alone, as GitHub does", "all in the terminal"])
+def test_an_apply_that_is_interrupted_once_interrupts_terraform_once_and_waits_for_it(
+    workshop: Workshop, told: str
+) -> None:
+    workshop.run("deploy-plan")
+    (workshop.folder / "long-apply").touch()
+    with workshop.begin("deploy-apply") as process:
+        said = iter(process.stdout or ())
+        assert any("Apply has begun" in line for line in said)
+        if told.startswith("all"):
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        rest = "".join(said)
+    assert process.returncode == 130
+    assert "Apply has saved what it made" in rest
+    assert (workshop.folder / "signals").read_text() == "interrupted\n", "the second one would end it at once"
+
+
 def test_missing_credentials_are_said_as_such(workshop: Workshop) -> None:
     done = workshop.run("deploy-plan", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert done.returncode == 1
@@ -320,6 +358,11 @@ def test_the_bootstrap_ends_with_what_github_must_know(bare: Workshop) -> None:
         "gh secret set OPENAI_API_KEY --env production --repo octocat/memories",
     ):
         assert line in said
+    pasted = [line.strip() for line in said.splitlines() if line.strip().startswith(("gh ", "openssl "))]
+    assert pasted
+    assert not [line for line in pasted if "example.org" in line or "DOMAIN_NAME" in line], (
+        "all that is pasted is right"
+    )
 
 
 def test_the_bootstrap_may_be_run_again(bare: Workshop) -> None:
@@ -414,7 +457,6 @@ def test_a_destroy_deletes_recordings_when_it_is_told_to_and_says_what_is_left(w
     done = workshop.run("deploy-destroy", "memories", "--delete-audio", TF_VAR_db_password="")
     assert done.returncode == 0, done.stdout
     assert recordings(workshop, audio) == 0
-    assert "bootstrap state rm -lock-timeout=120s aws_s3_bucket.state aws_s3_bucket_policy.state" in workshop.calls
     assert "-destroy" in next(call for call in workshop.calls if call.startswith("terraform plan"))
     assert "script/deploy-bootstrap OWNER/REPOSITORY --remove" in done.stdout
 

@@ -15,13 +15,25 @@ ROOT = Path(__file__).parents[2]
 COMMIT = "3f2c" * 10
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/memories"
 
+DOCKER = """#!/bin/sh
+if [ "$1" = manifest ]; then
+  [ ! -e {folder}/closed ] || {{ echo unauthorized >&2; exit 1; }}
+  grep -qxF "$3" {folder}/there || {{ echo "no such manifest: $3" >&2; exit 1; }}
+  exit
+fi
+echo "$*" >>{folder}/told
+! grep -qxF "$*" {folder}/refused
+"""
+
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What docker was told, a line for each call. It refuses a line that is in the file beside it."""
+    """What docker was told to do, a line for each call. It refuses a line that is in `refused` beside it, and finds in
+    the registry what is in `there`."""
     program = tmp_path / "docker"
-    program.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/told\n! grep -qxF "$*" {tmp_path}/refused\n')
+    program.write_text(DOCKER.format(folder=tmp_path))
     program.chmod(0o755)
+    (tmp_path / "there").touch()
     (tmp_path / "told").touch()
     (tmp_path / "refused").touch()
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -47,6 +59,22 @@ def test_a_push_that_is_refused_ends_it_before_the_latest_is_another(told: Path)
     with pytest.raises(SystemExit, match=r"docker push .* failed"):
         push(Engine("docker"), ["api", "lambda"], REPOSITORY, COMMIT)
     assert told.read_text().splitlines()[-1] == f"push {REPOSITORY}:api-{COMMIT}"
+
+
+def test_a_commit_that_was_pushed_stays_as_it_is(told: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A workflow that is run again builds anew: the tag would go to another image, and the live one be deleted."""
+    (told.parent / "there").write_text(f"{REPOSITORY}:api-{COMMIT}\n")
+    push(Engine("docker"), ["api", "lambda"], REPOSITORY, COMMIT)
+    assert f"{REPOSITORY}:api-{COMMIT} is there already" in capsys.readouterr().out
+    assert [line for line in told.read_text().splitlines() if "api" in line] == []
+    assert f"push {REPOSITORY}:lambda-{COMMIT}" in told.read_text().splitlines()
+
+
+def test_a_registry_that_does_not_say_what_it_has_gets_nothing(told: Path) -> None:
+    (told.parent / "closed").touch()
+    with pytest.raises(SystemExit, match="unauthorized"):
+        push(Engine("docker"), ["api"], REPOSITORY, COMMIT)
+    assert told.read_text() == ""
 
 
 @pytest.mark.parametrize("commit", ["", "3f2c", f"{COMMIT}-dirty", "latest"])
