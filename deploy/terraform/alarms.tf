@@ -27,7 +27,7 @@ resource "aws_sns_topic_policy" "alarms" {
   })
 }
 
-# AWS asks the address to confirm. A subscription that nobody confirmed is gone after three days: apply again.
+# AWS asks the address to confirm. A subscription that nobody confirmed is gone after 48 hours: apply again.
 resource "aws_sns_topic_subscription" "mail" {
   topic_arn = aws_sns_topic.alarms.arn
   protocol  = "email"
