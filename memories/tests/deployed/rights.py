@@ -40,7 +40,10 @@ def streams(group: str) -> str:
 
 # --- what the code calls ---------------------------------------------------------------------------------------------
 
-READ_SECRETS = [Right("ssm:GetParameters", secret) for secret in SECRETS]
+READ_SECRETS = [
+    *[Right("ssm:GetParameters", secret) for secret in SECRETS],
+    *rights(arn("kms", "key/of-parameters"), "kms:Decrypt"),  # by Systems Manager, for who asks
+]
 # By Lambda itself, with the role of the function.
 BE_IN_VPC = [
     *rights("*", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
@@ -133,7 +136,9 @@ ELSEWHERE = [
     *rights(arn("ecr", "repository/payroll"), "ecr:PutImage", "ecr:BatchGetImage"),
     *rights(f"arn:aws:iam::{ACCOUNT}:role/payroll", "sts:AssumeRole", "iam:PassRole", "iam:PutRolePolicy"),
     *rights("*", "iam:CreateUser", "iam:CreateAccessKey", "iam:ListRoles", "iam:CreatePolicy"),
-    *rights("*", "kms:Decrypt", "secretsmanager:GetSecretValue", "ssm:StartSession"),
+    *rights(f"arn:aws:kms:{REGION}:999999999999:key/theirs", "kms:Decrypt"),
+    *rights(arn("kms", "key/of-parameters"), "kms:Encrypt", "kms:CreateGrant", "kms:ScheduleKeyDeletion"),
+    *rights("*", "secretsmanager:GetSecretValue", "ssm:StartSession"),
 ]
 NOBODY = [
     *ELSEWHERE,

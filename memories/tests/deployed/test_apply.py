@@ -48,6 +48,20 @@ def test_a_second_plan_changes_nothing(deployment: Deployment, bootstrap: Terraf
     assert bootstrap.drift() == ""
 
 
+def test_what_a_restore_switched_off_is_switched_on_by_the_next_deploy(deployment: Deployment) -> None:
+    events, functions = deployment.account.client("events"), deployment.account.client("lambda")
+    [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
+    events.disable_rule(Name=f"{APP}-minute")
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        drift = deployment.terraform.drift()
+    finally:
+        events.enable_rule(Name=f"{APP}-minute")
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    assert re.search(r'state += "DISABLED" -> "ENABLED"', drift)
+    assert re.search(r"enabled += false -> true", drift)
+
+
 def test_the_bootstrap_says_what_the_repository_has_to_know(bootstrap: Terraform) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/{APP}-github"
     assert bootstrap.outputs() == {

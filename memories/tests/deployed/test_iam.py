@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from memories.tests.aws import REGION
 from memories.tests.deployed.account import Account, Credentials, Right
 from memories.tests.deployed.deployment import ACCOUNT, APP, REPOSITORY, Deployment
 from memories.tests.deployed.policies import Principal, principal
@@ -155,6 +156,16 @@ def test_the_code_of_a_function_cannot_touch_the_network(principals: Mapping[str
     [(operator, keys)] = denied["Condition"].items()
     assert (operator, denied["Resource"]) == ("ArnEquals", ["*"])
     assert re.fullmatch(rf"arn:aws:lambda:.*:function:memories-{role}", keys["lambda:SourceFunctionArn"])
+
+
+@pytest.mark.parametrize("role", list(TRUSTED))
+def test_keys_open_what_systems_manager_hands_out_and_nothing_else(
+    principals: Mapping[str, Principal], role: str
+) -> None:
+    statements = [*principals[role].granting("kms:Decrypt")]
+    statements += [statement for statement in principals[role].boundary or () if "kms:Decrypt" in statement["Action"]]
+    condition = {"StringEquals": {"kms:ViaService": f"ssm.{REGION}.amazonaws.com"}}
+    assert [statement["Condition"] for statement in statements] == [condition, condition]
 
 
 def test_the_machine_measures_itself_only(principals: Mapping[str, Principal]) -> None:
