@@ -40,6 +40,7 @@ if [ -f "$here/long-$1" ]; then
   trap 'echo interrupted >>"$here/signals"' INT
   echo "Apply has begun" >&2
   until [ -f "$here/signals" ]; do sleep 0.05; done
+  sleep 0.5 || true # for a second one to come
   echo "Apply has saved what it made" >&2
   exit 1
 fi
