@@ -146,7 +146,7 @@ locals {
 
   in_vpc      = [local.may.find_interfaces, local.may.make_interfaces]
   get_secrets = [local.may.read_secrets, local.may.decrypt_secrets]
-  api         = concat(local.get_secrets, [local.may.list_audio, local.may.list_uploads, local.may.keep_audio, local.may.ring])
+  api         = concat(local.get_secrets, [local.may.list_audio, local.may.keep_audio, local.may.ring])
 
   function_rights = {
     worker = concat(local.get_secrets, [local.may.list_audio, local.may.read_audio, local.may.take_messages, local.may.ring])

@@ -179,12 +179,14 @@ REFUSED: dict[str, list[Right]] = {
         *NOBODY,
         *rights(QUEUE, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
         *rights(DEAD, "sqs:ReceiveMessage", "sqs:DeleteMessage"),
+        *rights(BUCKET, "s3:ListBucketMultipartUploads"),
         *rights(IMAGES, "ecr:BatchGetImage"),
     ],
     "host": [
         *NOBODY,
         *rights(QUEUE, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
         *rights(DEAD, "sqs:ReceiveMessage", "sqs:DeleteMessage"),
+        *rights(BUCKET, "s3:ListBucketMultipartUploads"),
         *rights(arn("ec2", "network-interface/eni-1"), "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
     ],
     "github-build": [
