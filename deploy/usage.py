@@ -234,6 +234,14 @@ def _metric(resource: Resource, month: Month) -> Iterator[Part]:
     yield "cloudwatch.metrics", Decimal(1)
 
 
+def _roll(resource: Resource, month: Month) -> Iterator[Part]:
+    """The API is on the machine, which asks it each five minutes whether it is well (deploy/host/api-well.sh)."""
+    looks = month.assumed["days"] * 24 * 12
+    yield "cloudwatch.metrics", Decimal(1)
+    yield "sqs.requests", looks
+    yield "s3.reads", looks
+
+
 def _topic(resource: Resource, month: Month) -> Iterator[Part]:
     yield "sns.mails", month.assumed["mails"]
 
@@ -257,6 +265,7 @@ METERED: Mapping[str, Callable[[Resource, Month], Iterator[Part]]] = {
     "aws_nat_gateway": _nat_gateway,
     "aws_s3_bucket": _bucket,
     "aws_sns_topic": _topic,
+    "aws_ssm_document": _roll,
     "aws_ssm_parameter": _parameter,
     "aws_vpc_endpoint": _endpoint,
 }
@@ -301,7 +310,6 @@ FREE = frozenset(
         "aws_sqs_queue_policy",
         "aws_sqs_queue_redrive_allow_policy",
         "aws_sqs_queue_redrive_policy",
-        "aws_ssm_document",
         "aws_subnet",
         "aws_vpc_endpoint_route_table_association",
         "aws_vpc_security_group_egress_rule",

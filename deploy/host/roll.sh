@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Rolls the API on this machine to the image api-$IMAGE_TAG, without dropping a request.
+# Rolls the API on this machine to the image api-$IMAGE_TAG, without turning anybody away.
 #   IMAGE_TAG=COMMIT roll.sh [--force]      run by the SSM document, at each boot, or by a person on the machine
 # The new container starts beside the old one, on the other of two ports. Only when it is well, Caddy is pointed at it, and
-# the old one is asked to end what it has begun. When it never gets well it is removed, and the old one goes on: exit 1.
+# the old one is asked to end what it has begun: it has a minute for that. An upload that takes longer is cut, and its client
+# sends it again. When the new one never gets well it is removed, and the old one goes on: exit 1.
 # Killed half way it may be run again. --force also replaces a container that is what it should be.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-readonly caddy_image=public.ecr.aws/docker/library/caddy:2.11.2
 readonly ports=(8001 8002)
 readonly drain_seconds=70 # more than gunicorn gives to the requests that it has begun
+readonly lock_seconds=300 # longer than a roll takes, and short enough to have the rest of what the SSM document gives
 patience=${ROLL_PATIENCE:-150} # seconds for a container to get well
 state=${STATE_DIR:-}
 
@@ -26,7 +27,7 @@ main() {
   check_settings "$@"
   mkdir -p "$state"/{data,caddy/config,caddy/data}
   exec 9>"$state/roll.lock"
-  flock --wait 900 9 || fail "Another roll holds $state/roll.lock for 15 minutes: look at what it waits for."
+  flock --wait "$lock_seconds" 9 || fail "Another roll holds $state/roll.lock for ${lock_seconds}s: look at what it waits for."
   DOCKER_CONFIG=$(mktemp -d) # the registry's password goes nowhere else
   export DOCKER_CONFIG
   trap 'rm -rf "$DOCKER_CONFIG"' EXIT
@@ -36,7 +37,8 @@ main() {
   local live next
   live=$(live_port)
   # What a killed roll left behind is settled first.
-  [ -z "$live" ] || load_caddy || fail "Caddy does not take the configuration in $config, so nothing was changed."
+  [ -z "$live" ] || load_caddy || fail "Caddy does not run with the configuration in $config, so nothing was changed."
+  leads_here || stay "$live"
   if [ -z "$force" ] && is_as_wanted "$live"; then
     say "api-$IMAGE_TAG runs already on port $live, with this environment."
     next=$live
@@ -53,7 +55,7 @@ main() {
 
 check_settings() {
   local name
-  for name in APP_NAME AWS_REGION REPOSITORY_URL LOG_GROUP SITE_ADDRESS IMAGE_TAG; do
+  for name in APP_NAME AWS_REGION REPOSITORY_URL LOG_GROUP SITE_ADDRESS OWN_ADDRESS PUBLIC_IP CADDY_IMAGE IMAGE_TAG; do
     [ -n "${!name:-}" ] || fail "$name is not set."
   done
   must_be APP_NAME '^[a-z][a-z0-9-]{1,20}[a-z0-9]$'
@@ -61,12 +63,19 @@ check_settings() {
   must_be REPOSITORY_URL '^[a-z0-9.:/_-]+$'
   must_be LOG_GROUP '^[A-Za-z0-9_/.-]+$'
   must_be SITE_ADDRESS '^[A-Za-z0-9.:-]+$'
+  must_be OWN_ADDRESS '^[A-Za-z0-9.:-]+$'
+  must_be PUBLIC_IP '^[0-9.]+$'
+  must_be CADDY_IMAGE '^[a-z0-9.:/_@-]+$'
   must_be IMAGE_TAG '^[0-9a-f]{7,40}$'
   force=
   [ $# -eq 0 ] || { [ "$*" = --force ] && force=1; } || fail "Unknown argument: $*"
   state=${state:-/var/lib/$APP_NAME}
   image=$REPOSITORY_URL:api-$IMAGE_TAG
   config=$state/caddy/config/Caddyfile
+  proxy=$APP_NAME-caddy
+  # Lines are lost rather than that a container waits for CloudWatch, which may be away.
+  log_options=(--log-driver awslogs --log-opt "awslogs-region=$AWS_REGION" --log-opt "awslogs-group=$LOG_GROUP"
+    --log-opt mode=non-blocking --log-opt max-buffer-size=4m)
 }
 
 must_be() { [[ ${!1} =~ $2 ]] || fail "$1 is not of the form $2."; }
@@ -103,6 +112,24 @@ fingerprint() {
 live_port() { [ ! -f "$config" ] || sed -n 's/^.*127\.0\.0\.1:\(800[12]\) .*$/\1/p' "$config"; }
 other_port() { [ "$1" = "${ports[0]}" ] && echo "${ports[1]}" || echo "${ports[0]}"; }
 
+# Whether a certificate can be had for the address. Once it is served it is not asked for again: DNS that is away for a
+# minute is no reason not to roll.
+leads_here() {
+  [ "$SITE_ADDRESS" != "$OWN_ADDRESS" ] || return 0
+  ! grep -qF "$SITE_ADDRESS, " "$config" 2>/dev/null || return 0
+  getent ahostsv4 "$SITE_ADDRESS" 9>&- | cut -d ' ' -f 1 | grep -xF "$PUBLIC_IP" >/dev/null
+}
+
+# The release that serves may go on, under the addresses that it has: a release that is taken back ends here, and well.
+stay() {
+  say "$SITE_ADDRESS does not lead to this machine: make its A record $PUBLIC_IP first, then deploy again." >&2
+  if [ -n "$1" ] && [ "$(label "$(container "$1")" release)" = "$IMAGE_TAG" ] && is_well "$1"; then
+    say "Nothing was changed: api-$IMAGE_TAG serves already."
+    exit
+  fi
+  fail "Nothing was changed."
+}
+
 is_as_wanted() {
   [ -n "$1" ] && runs "$(container "$1")" && [ "$(label "$(container "$1")" fingerprint)" = "$(fingerprint)" ] && is_well "$1"
 }
@@ -119,14 +146,13 @@ start_api() {
     --cap-drop ALL --security-opt no-new-privileges --memory 512m --pids-limit 256 \
     --env-file "$environment" --env "PORT=$1" --env "GUNICORN_CMD_ARGS=--bind=127.0.0.1:$1 --graceful-timeout=60" \
     --label "release=$IMAGE_TAG" --label "fingerprint=$(fingerprint)" \
-    --log-driver awslogs --log-opt "awslogs-region=$AWS_REGION" --log-opt "awslogs-group=$LOG_GROUP" \
-    --log-opt "awslogs-stream=$name-${IMAGE_TAG:0:12}" \
+    "${log_options[@]}" --log-opt "awslogs-stream=$name-${IMAGE_TAG:0:12}" \
     "$image" >/dev/null && return
   docker rm --force "$name" >/dev/null 2>&1 || true
   fail "The container could not be started; what served before goes on."
 }
 
-ask() { curl --silent --max-time 10 --header "Host: $SITE_ADDRESS" "${@:3}" "http://127.0.0.1:$1$2" 9>&-; }
+ask() { curl --silent --max-time 10 --header "Host: $OWN_ADDRESS" "${@:3}" "http://127.0.0.1:$1$2" 9>&-; }
 
 # It is this release that answers (not a leftover on that port), and it reaches what it stands on.
 is_well() { ask "$1" /healthz | grep -qE "\"release\": ?\"$IMAGE_TAG\"" && ask "$1" /readyz --fail >/dev/null; }
@@ -161,35 +187,51 @@ switch() {
     load_caddy || true
   fi
   docker rm --force "$(container "$2")" >/dev/null || true
-  fail "Caddy did not take its configuration; what served before goes on."
+  fail "Caddy does not run with its new configuration; what served before goes on."
 }
 
 render() {
-  local upload
+  local upload sites=$OWN_ADDRESS
+  [ "$SITE_ADDRESS" = "$OWN_ADDRESS" ] || sites="$SITE_ADDRESS, $OWN_ADDRESS"
   upload=$(setting MAX_UPLOAD_MB)
   [[ ${upload:=500} =~ ^[0-9]{1,5}$ ]] || fail "MAX_UPLOAD_MB is not a number of MB."
-  sed -e "s|@SITE_ADDRESS@|$SITE_ADDRESS|" -e "s|@PORT@|$1|" -e "s|@MAX_BODY_MB@|$((upload + 12))|" \
+  sed -e "s|@SITES@|$sites|" -e "s|@PORT@|$1|" -e "s|@MAX_BODY_MB@|$((upload + 12))|" \
     "$here/Caddyfile" >"$config.next"
   mv "$config.next" "$config" # whole, whenever we are killed
 }
 
 # Has Caddy run with the configuration that lies there. Without a gap, but for the second in which a new version of it starts.
 load_caddy() {
-  local name=$APP_NAME-caddy
-  if ! runs "$name" || [ "$(label "$name" image)" != "$caddy_image" ]; then
-    say "Starting $caddy_image."
-    docker rm --force "$name" >/dev/null 2>&1 || true
-    docker run --detach --name "$name" --network host --restart unless-stopped \
-      --read-only --tmpfs /run/caddy:mode=0700 --tmpfs /config --tmpfs /tmp \
-      --volume "$state/caddy/config:/etc/caddy:ro" --volume "$state/caddy/data:/data" \
-      --cap-drop ALL --cap-add NET_BIND_SERVICE --security-opt no-new-privileges --memory 128m --pids-limit 128 \
-      --label "image=$caddy_image" \
-      --log-driver awslogs --log-opt "awslogs-region=$AWS_REGION" --log-opt "awslogs-group=$LOG_GROUP" \
-      --log-opt awslogs-stream=caddy "$caddy_image" >/dev/null
+  local before=
+  ! runs "$proxy" || before=$(label "$proxy" image)
+  if [ "$before" = "$CADDY_IMAGE" ]; then
+    reload_caddy
+    return
   fi
+  # While the one before still serves.
+  docker image inspect "$CADDY_IMAGE" >/dev/null 2>&1 || docker pull --quiet "$CADDY_IMAGE" >/dev/null || {
+    say "There is no image $CADDY_IMAGE to be had." >&2
+    return 1
+  }
+  start_caddy "$CADDY_IMAGE" && reload_caddy && return
+  [ -z "$before" ] || start_caddy "$before" || true
+  return 1
+}
+
+start_caddy() {
+  say "Starting $1."
+  docker rm --force "$proxy" >/dev/null 2>&1 || true
+  docker run --detach --name "$proxy" --network host --restart unless-stopped \
+    --read-only --tmpfs /run/caddy:mode=0700 --tmpfs /config --tmpfs /tmp \
+    --volume "$state/caddy/config:/etc/caddy:ro" --volume "$state/caddy/data:/data" \
+    --cap-drop ALL --cap-add NET_BIND_SERVICE --security-opt no-new-privileges --memory 128m --pids-limit 128 \
+    --label "image=$1" "${log_options[@]}" --log-opt awslogs-stream=caddy "$1" >/dev/null
+}
+
+reload_caddy() {
   local trial
   for trial in 1 2 3 4 5 6 7 8 9 10; do
-    docker exec "$name" caddy reload --adapter caddyfile --config /etc/caddy/Caddyfile >"$state/caddy/reload.log" 2>&1 && return
+    docker exec "$proxy" caddy reload --adapter caddyfile --config /etc/caddy/Caddyfile >"$state/caddy/reload.log" 2>&1 && return
     [ "$trial" = 10 ] || sleep 1 9>&- # it is just starting
   done
   cat "$state/caddy/reload.log" >&2

@@ -1,4 +1,4 @@
-# Ten alarms and ten metrics of our own are free: there are ten alarms at most (api_runtime = "both"), and two metrics.
+# Ten alarms and ten metrics of our own are free: there are ten alarms at most (api_runtime = "both"), and three metrics.
 # Each alarm says what its silence means: CloudWatch calls a metric without data "missing".
 
 # Not encrypted: alarms cannot publish to a topic with the key of AWS, and one of our own is 1 USD a month. The mails
@@ -142,18 +142,18 @@ locals {
       needed      = 3
       silence     = "breaching" # it reports every five minutes: silence means that the machine is dead, or its agent
     }
-    host-status = {
-      there       = local.has_host
-      description = "AWS finds its hardware under the machine broken, and moves the machine to other hardware."
-      namespace   = "AWS/EC2"
-      metric      = "StatusCheckFailed_System"
-      dimensions  = { InstanceId = one(aws_instance.host[*].id) }
-      statistic   = "Maximum"
-      threshold   = 1
+    # None of StatusCheckFailed_System: AWS moves a t2, t3 or t4g off broken hardware by itself, and silence tells of the rest.
+    api-down = {
+      there       = local.api_on_ec2
+      description = "The API does not answer at its address: Caddy, its certificate, the container, or what it stands on."
+      namespace   = var.app_name
+      metric      = "ApiWell"
+      dimensions  = {}
+      statistic   = "Minimum"
+      less_than   = 1
       periods     = 2
       needed      = 2
-      silence     = "notBreaching" # a stopped machine is not to be recovered; host-disk tells of it
-      actions     = ["arn:aws:automate:${var.aws_region}:ec2:recover"]
+      silence     = "breaching" # it reports every five minutes: silence means that the machine is dead
     }
   }
   alarms = { for name, alarm in local.all_alarms : name => alarm if try(alarm.there, true) }
@@ -176,7 +176,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = can(each.value.less_than) ? each.value.less_than : each.value.threshold
   treat_missing_data  = each.value.silence
 
-  alarm_actions = concat([aws_sns_topic.alarms.arn], try(each.value.actions, []))
+  alarm_actions = [aws_sns_topic.alarms.arn]
   ok_actions    = [aws_sns_topic.alarms.arn]
 }
 

@@ -11,13 +11,17 @@ locals {
 # ends at 16 KB, and Systems Manager replaces what stands in double braces, as docker's templates do.
 locals {
   install = !local.api_on_ec2 ? "" : templatefile("${path.module}/../host/install.sh.tftpl", {
-    app_name       = var.app_name
-    region         = var.aws_region
-    repository_url = aws_ecr_repository.images.repository_url
-    site_address   = local.site_address
-    log_group      = local.log_groups["host"]
-    roll_script    = base64gzip(file("${path.module}/../host/roll.sh"))
-    caddyfile      = base64gzip(file("${path.module}/../host/Caddyfile"))
+    app_name        = var.app_name
+    region          = var.aws_region
+    repository_url  = aws_ecr_repository.images.repository_url
+    site_address    = local.site_address
+    own_address     = local.own_address
+    public_ip       = aws_eip.host[0].public_ip
+    caddy_image     = "public.ecr.aws/docker/library/${one(regex("(?m)^FROM (\\S+)$", file("${path.module}/../host/caddy.Dockerfile")))}"
+    log_group       = local.log_groups["host"]
+    roll_script     = base64gzip(file("${path.module}/../host/roll.sh"))
+    api_well_script = base64gzip(file("${path.module}/../host/api-well.sh"))
+    caddyfile       = base64gzip(file("${path.module}/../host/Caddyfile"))
   })
 }
 

@@ -3,10 +3,14 @@
 locals {
   secrets_path = "/${var.app_name}/secrets"
 
-  # The host of the API on its machine: a name of our own, or one that everybody's DNS already knows for the address.
-  site_address = !local.api_on_ec2 ? "" : var.domain_name != "" ? var.domain_name : "${replace(aws_eip.host[0].public_ip, ".", "-")}.sslip.io"
-  function_url = local.api_on_lambda ? trimsuffix(aws_lambda_function_url.api[0].function_url, "/") : null
-  api_origins  = compact([local.api_on_ec2 ? "https://${local.site_address}" : "", local.api_on_lambda ? local.function_url : ""])
+  # The hosts of the API on its machine: a name that everybody's DNS already knows for the address, and before it one of our
+  # own. The first one stays when there is another, so that a domain that does not lead here takes nothing away.
+  own_address    = !local.api_on_ec2 ? "" : "${replace(aws_eip.host[0].public_ip, ".", "-")}.sslip.io"
+  site_address   = !local.api_on_ec2 ? "" : var.domain_name != "" ? var.domain_name : local.own_address
+  host_addresses = distinct(compact([local.site_address, local.own_address]))
+  function_url   = local.api_on_lambda ? trimsuffix(aws_lambda_function_url.api[0].function_url, "/") : null
+  host_origins   = [for address in local.host_addresses : "https://${address}"]
+  api_origins    = concat(local.host_origins, local.function_url[*])
 
   # A Function URL is made of a function, so its environment cannot hold the address. AWS lets no other host through to
   # it, so a pattern lets nobody in. Origins of the pages need no entry there: they are the host that was asked.
@@ -18,8 +22,8 @@ locals {
     MEMORIES_SECRETS_PATH              = local.secrets_path
     SECRETS_VERSION                    = tostring(var.secrets_version) # nobody reads it: it makes new processes of the same commit
     MEMORIES_LOG_LEVEL                 = var.log_level
-    DJANGO_ALLOWED_HOSTS               = join(",", compact(concat([local.site_address], local.function_hosts)))
-    DJANGO_CSRF_TRUSTED_ORIGINS        = local.api_on_ec2 ? "https://${local.site_address}" : ""
+    DJANGO_ALLOWED_HOSTS               = join(",", concat(local.host_addresses, local.function_hosts))
+    DJANGO_CSRF_TRUSTED_ORIGINS        = join(",", local.host_origins)
     AWS_STORAGE_BUCKET_NAME            = aws_s3_bucket.audio.bucket
     SQS_QUEUE_URL                      = aws_sqs_queue.memories.url
     SQS_DLQ_URL                        = aws_sqs_queue.dead.url

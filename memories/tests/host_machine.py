@@ -1,4 +1,4 @@
-"""A machine for deploy/host/roll.sh: stand-ins of docker, aws and curl that keep what runs in files."""
+"""A machine for deploy/host/*.sh: stand-ins of docker, aws, curl and of DNS that keep what runs in files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from memories.tests.processes import ROOT
 
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/memories"
+CADDY = "public.ecr.aws/docker/library/caddy:2"
+ADDRESS = "203.0.113.9"
 ENVIRONMENT = "MEMORIES_ENV=production\nMAX_UPLOAD_MB=200\n"
 
 # A container is a folder of files: image, port, labels. What is asked of it over HTTP is answered from the same files.
@@ -39,6 +41,7 @@ case $1 in
       esac
       shift
     done
+    if grep -qx "$last" "$here/broken"; then echo "exec format error" >&2; touch "$box/stopped"; exit 126; fi
     echo "$last" >"$box/image" ;;
   inspect)
     box=$here/containers/$last
@@ -49,6 +52,7 @@ case $1 in
       *) echo running ;;
     esac ;;
   exec)
+    [ -e "$here/containers/$2" ] && [ ! -e "$here/containers/$2/stopped" ] || exit 1
     new=$here/state/caddy/config/Caddyfile
     ! grep -qf "$here/caddy-refuses" "$new" && cp "$new" "$here/served" ;;
   logs) echo "django.db.utils.OperationalError: no way" ;;
@@ -61,12 +65,16 @@ here=$(dirname "$0")/..
 case $* in
   *get-login-password*) echo a-password ;;
   *"/memories/api/environment"*) cat "$here/parameter" ;;
+  *put-metric-data*) echo "$*" >>"$here/metrics" ;;
   *) exit 1 ;;
 esac
 """
 CURL = r"""#!/usr/bin/env bash
 here=$(dirname "$0")/..
 address=${*: -1}
+case $* in
+  *"--resolve memories.example.org:443:127.0.0.1 https://memories.example.org/readyz") exit "$(cat "$here/public")" ;;
+esac
 port=${address#http://127.0.0.1:}; path=/${port#*/}; port=${port%%/*}
 for box in "$here"/containers/*-"$port"; do
   [ -d "$box" ] && [ ! -e "$box/stopped" ] || exit 7
@@ -76,6 +84,10 @@ for box in "$here"/containers/*-"$port"; do
     /readyz) ! grep -qx "$tag" "$here/sick" || { echo '{"status":"failed","database":"failed"}'; exit 22; } ;;
   esac
 done
+"""
+GETENT = r"""#!/usr/bin/env bash
+here=$(dirname "$0")/..
+grep " $2$" "$here/dns" | sed "s/ .*/ STREAM $2/"
 """
 
 
@@ -89,16 +101,26 @@ class Machine:
         """With images of these releases in the registry, and nothing running."""
         for name in ("bin", "containers", "state"):
             (folder / name).mkdir()
-        for name, text in (("docker", DOCKER), ("aws", AWS), ("curl", CURL), ("sleep", "#!/usr/bin/env bash\n")):
+        for name, text in (
+            ("docker", DOCKER),
+            ("aws", AWS),
+            ("curl", CURL),
+            ("getent", GETENT),
+            ("sleep", "#!/usr/bin/env bash\n"),
+        ):
             (folder / "bin" / name).write_text(text)
             (folder / "bin" / name).chmod(0o755)
-        for name in ("calls", "images", "sick", "caddy-refuses"):
+        for name in ("calls", "images", "sick", "caddy-refuses", "broken", "metrics"):
             (folder / name).touch()
         (folder / "parameter").write_text(ENVIRONMENT)
-        (folder / "registry").write_text("".join(f"{REPOSITORY}:api-{tag}\n" for tag in tags))
+        (folder / "registry").write_text("".join(f"{REPOSITORY}:api-{tag}\n" for tag in tags) + f"{CADDY}\n")
+        (folder / "dns").write_text(f"{ADDRESS} memories.example.org\n")
         return cls(folder)
 
     def roll(self, tag: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return self.run("roll.sh", *arguments, **{"IMAGE_TAG": tag} | env)
+
+    def run(self, script: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         settings = {
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "STATE_DIR": str(self.folder / "state"),
@@ -108,10 +130,12 @@ class Machine:
             "REPOSITORY_URL": REPOSITORY,
             "LOG_GROUP": "/memories/host",
             "SITE_ADDRESS": "memories.example.org",
-            "IMAGE_TAG": tag,
+            "OWN_ADDRESS": "203-0-113-9.sslip.io",
+            "PUBLIC_IP": ADDRESS,
+            "CADDY_IMAGE": CADDY,
         }
         return subprocess.run(
-            ["bash", ROOT / "deploy/host/roll.sh", *arguments],
+            ["bash", ROOT / "deploy/host" / script, *arguments],
             env=settings | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -139,8 +163,14 @@ class Machine:
     def caddyfile(self) -> str:
         return (self.folder / "served").read_text()
 
+    def proxy(self) -> str:
+        """The image of Caddy that runs."""
+        return (self.folder / "containers/memories-caddy/image").read_text().strip()
+
     def images(self) -> list[str]:
-        return sorted({line.rpartition(":")[2] for line in (self.folder / "images").read_text().split()})
+        """Of the API."""
+        found = (self.folder / "images").read_text().split()
+        return sorted({line.rpartition(":")[2] for line in found if line.startswith(REPOSITORY)})
 
     def calls(self) -> list[str]:
         return (self.folder / "calls").read_text().splitlines()

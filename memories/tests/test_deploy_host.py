@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from memories.tests.host_machine import ENVIRONMENT, Machine
+from memories.tests.host_machine import ADDRESS, CADDY, ENVIRONMENT, Machine
 from memories.tests.processes import ROOT, wait_for
 
 HOST = ROOT / "deploy/host"
@@ -35,7 +35,7 @@ def test_the_first_roll_starts_the_api_and_the_proxy(machine: Machine) -> None:
     assert done.returncode == 0, done.stdout
     assert machine.running() == {"memories-api-8001": OLD}
     assert machine.served() == OLD
-    assert "memories.example.org {" in machine.caddyfile()
+    assert "memories.example.org, 203-0-113-9.sslip.io {" in machine.caddyfile(), "the machine's own name stays"
     assert "max_size 212MiB" in machine.caddyfile(), "a little over MAX_UPLOAD_MB"
     assert "@" not in re.sub(r"#.*", "", machine.caddyfile()), "everything is filled in"
 
@@ -47,6 +47,15 @@ def test_the_container_can_do_no_more_than_it_must(machine: Machine) -> None:
     for flag in ("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--memory", "--pids-limit"):
         assert flag in run
     assert "--bind=127.0.0.1:8001" in run, "it is reached through the proxy only"
+
+
+@pytest.mark.slow
+def test_no_container_waits_for_a_log_service_that_is_away(machine: Machine) -> None:
+    machine.roll(OLD)
+    runs = [call for call in machine.calls() if call.startswith("docker run")]
+    assert len(runs) == 2
+    for run in runs:
+        assert "--log-opt mode=non-blocking --log-opt max-buffer-size=4m" in run
 
 
 @pytest.mark.slow
@@ -82,9 +91,73 @@ def test_a_proxy_that_refuses_the_configuration_leaves_the_old_container_serving
     (machine.folder / "caddy-refuses").write_text("127.0.0.1:8002\n")
     done = machine.roll(NEW)
     assert done.returncode == 1
-    assert "Caddy did not take its configuration" in done.stdout
+    assert "Caddy does not run with its new configuration" in done.stdout
     assert machine.running() == {"memories-api-8001": OLD}
     assert (machine.folder / "state/caddy/config/Caddyfile").read_text() == served
+
+
+NEW_CADDY = f"{CADDY}.1"
+
+
+@pytest.mark.slow
+def test_the_proxy_serves_on_while_its_new_version_is_fetched_and_when_there_is_none(machine: Machine) -> None:
+    machine.roll(OLD)
+    machine.forget_calls()
+    done = machine.roll(NEW, CADDY_IMAGE=NEW_CADDY)
+    assert done.returncode == 1
+    assert "no image" in done.stdout
+    assert (machine.proxy(), machine.served()) == (CADDY, OLD)
+    assert not [call for call in machine.calls() if "rm --force memories-caddy" in call]
+    with (machine.folder / "registry").open("a") as registry:
+        registry.write(f"{NEW_CADDY}\n")
+    assert machine.roll(NEW, CADDY_IMAGE=NEW_CADDY).returncode == 0
+    assert (machine.proxy(), machine.served()) == (NEW_CADDY, NEW)
+
+
+@pytest.mark.slow
+def test_the_proxy_that_was_there_comes_back_when_its_new_version_does_not_start(machine: Machine) -> None:
+    machine.roll(OLD)
+    for name in ("registry", "broken"):
+        with (machine.folder / name).open("a") as images:
+            images.write(f"{NEW_CADDY}\n")
+    done = machine.roll(NEW, CADDY_IMAGE=NEW_CADDY)
+    assert done.returncode == 1
+    assert (machine.proxy(), machine.served()) == (CADDY, OLD)
+    assert machine.running() == {"memories-api-8001": OLD}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("record", ["", "198.51.100.1 memories.example.org\n"])
+def test_a_domain_that_does_not_lead_here_changes_nothing(machine: Machine, record: str) -> None:
+    own = "203-0-113-9.sslip.io"
+    assert machine.roll(OLD, SITE_ADDRESS=own).returncode == 0
+    (machine.folder / "dns").write_text(record)
+    (machine.folder / "parameter").write_text(ENVIRONMENT + "DJANGO_ALLOWED_HOSTS=memories.example.org\n")
+    machine.forget_calls()
+    done = machine.roll(NEW)
+    assert done.returncode == 1
+    assert f"memories.example.org does not lead to this machine: make its A record {ADDRESS} first" in done.stdout
+    back = machine.roll(OLD)
+    assert back.returncode == 0, "to take the release back is nothing to do"
+    assert not [call for call in machine.calls() if call.startswith("docker run")]
+    assert machine.served() == OLD
+    assert f"\n{own} {{" in machine.caddyfile()
+
+
+@pytest.mark.slow
+def test_a_domain_that_is_served_already_is_not_looked_up_again(machine: Machine) -> None:
+    machine.roll(OLD)
+    (machine.folder / "dns").write_text("")
+    assert machine.roll(NEW).returncode == 0
+    assert "memories.example.org, 203-0-113-9.sslip.io {" in machine.caddyfile()
+
+
+def test_a_roll_that_waited_for_another_has_time_enough(machine: Machine) -> None:
+    script = (HOST / "roll.sh").read_text()
+    seconds = sum(int(n) for n in re.findall(r"(?:lock_seconds=|drain_seconds=|ROLL_PATIENCE:-)(\d+)", script))
+    document = re.search(r'timeoutSeconds = "(\d+)"', (ROOT / "deploy/terraform/ec2.tf").read_text())
+    assert document
+    assert seconds + 300 < int(document[1]), "and the image has to be fetched"
 
 
 @pytest.mark.slow
@@ -184,6 +257,9 @@ def test_a_roll_waits_for_the_one_before_it(machine: Machine) -> None:
         ("AWS_REGION", "us-east-1 --debug"),
         ("SITE_ADDRESS", "a.example|s/x/y/"),
         ("SITE_ADDRESS", "a.example { }"),
+        ("OWN_ADDRESS", "a.example, b.example"),
+        ("PUBLIC_IP", "203.0.113.9|x"),
+        ("CADDY_IMAGE", "caddy --privileged"),
         ("REPOSITORY_URL", "repository --privileged"),
         ("LOG_GROUP", "a group"),
     ],
@@ -213,7 +289,11 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     if not shutil.which("caddy"):
         pytest.skip("there is no caddy on this machine (on Debian: apt-get install caddy)")
     config = (HOST / "Caddyfile").read_text()
-    for name, value in (("@SITE_ADDRESS@", "memories.example.org"), ("@PORT@", "8001"), ("@MAX_BODY_MB@", "512")):
+    for name, value in (
+        ("@SITES@", "memories.example.org, 203-0-113-9.sslip.io"),
+        ("@PORT@", "8001"),
+        ("@MAX_BODY_MB@", "512"),
+    ):
         config = config.replace(name, value)
     path = tmp_path_factory.mktemp("proxy") / "Caddyfile"
     path.write_text(config)
@@ -253,6 +333,20 @@ def test_the_proxy_bounds_bodies_and_slow_clients_and_lets_loads_break_nothing(p
     assert "flush_interval" not in text, "-1 breaks what is under way at each load; events flow without it"
 
 
+# --- what the alarms hear
+
+
+@pytest.mark.parametrize(("exit_code", "well"), [(0, 1), (22, 0), (60, 0), (7, 0)])
+def test_the_api_is_well_when_it_answers_at_its_address_with_a_certificate(
+    machine: Machine, exit_code: int, well: int
+) -> None:
+    (machine.folder / "public").write_text(str(exit_code))
+    done = machine.run("api-well.sh")
+    assert done.returncode == 0, done.stdout
+    (told,) = (machine.folder / "metrics").read_text().splitlines()
+    assert told.endswith(f"--namespace memories --metric-name ApiWell --value {well}")
+
+
 # --- the first boot
 
 
@@ -282,7 +376,11 @@ def boot(api: bool) -> str:
         repository_url="123456789012.dkr.ecr.us-east-1.amazonaws.com/memories",
         site_address="memories.example.org",
         log_group="/memories/host",
+        own_address="203-0-113-9.sslip.io",
+        public_ip=ADDRESS,
+        caddy_image=CADDY,
         roll_script=packed("roll.sh"),
+        api_well_script=packed("api-well.sh"),
         caddyfile=packed("Caddyfile"),
     )
     cidrs = "172.31.252.0/24, 172.31.253.0/24"
@@ -296,13 +394,30 @@ def test_user_data_is_a_script_that_fits(api: bool, tmp_path: Path) -> None:
     assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True).stderr == ""
     assert "${" not in script
     assert ("docker" in script) == api, "without the API the machine does nothing but NAT"
+    assert ("api-well.sh" in script) == api
     assert "ip saddr { 172.31.252.0/24, 172.31.253.0/24 } masquerade" in script
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_there_is_somewhere_to_put_memory_before_the_first_package_is_installed(api: bool) -> None:
+    script = boot(api)
+    assert 0 < script.index("swapon --all") < script.index("retry dnf install")
+
+
+def test_the_settings_are_all_that_the_scripts_want(machine: Machine) -> None:
+    text = re.search(r">/opt/memories/settings <<'END'\n(.*?)\nEND", boot(True), re.DOTALL)
+    assert text
+    names = {line.split("=")[0] for line in text[1].splitlines()}
+    wanted = re.search(r"for name in ([A-Z_ ]+); do", (HOST / "roll.sh").read_text())
+    assert wanted
+    assert names == set(wanted[1].split()) - {"IMAGE_TAG"}
 
 
 def test_a_machine_gets_the_script_that_rolls_as_it_is_here(tmp_path: Path) -> None:
     parts = re.findall(r"base64 -d <<'END' \| gunzip >/opt/memories/(\S+)\n(\S+)\nEND\n", boot(True))
     assert {name: gzip.decompress(base64.b64decode(text)).decode() for name, text in parts} == {
         "roll.sh": (HOST / "roll.sh").read_text(),
+        "api-well.sh": (HOST / "api-well.sh").read_text(),
         "Caddyfile": (HOST / "Caddyfile").read_text(),
     }
 

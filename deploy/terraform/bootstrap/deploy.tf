@@ -350,14 +350,11 @@ locals {
         Condition = { StringEquals = { "iam:PassedToService" = ["lambda.amazonaws.com", "ec2.amazonaws.com"] } }
       },
       {
-        # Roles that AWS makes for itself, the first time that an account has a database, or an alarm that recovers.
-        Sid    = "RolesOfAWS"
-        Effect = "Allow"
-        Action = ["iam:CreateServiceLinkedRole"]
-        Resource = [
-          "arn:aws:iam::${local.account_id}:role/aws-service-role/rds.amazonaws.com/*",
-          "arn:aws:iam::${local.account_id}:role/aws-service-role/events.amazonaws.com/*",
-        ]
+        # Roles that AWS makes for itself, the first time that an account has a database.
+        Sid      = "RolesOfAWS"
+        Effect   = "Allow"
+        Action   = ["iam:CreateServiceLinkedRole"]
+        Resource = ["arn:aws:iam::${local.account_id}:role/aws-service-role/rds.amazonaws.com/*"]
       },
       {
         # Nothing above allows it. It is said once more, should somebody widen what is above.

@@ -139,6 +139,44 @@ run "what_the_service_is_told" {
   }
 }
 
+run "a_domain_takes_nothing_from_the_address_that_was_there" {
+  command = plan
+  variables {
+    domain_name = "memories.example.org"
+    api_runtime = "both"
+  }
+
+  assert {
+    condition     = output.api_url == "https://memories.example.org"
+    error_message = "The domain is the address."
+  }
+  assert {
+    condition     = local.environment.DJANGO_ALLOWED_HOSTS == "memories.example.org,203-0-113-9.sslip.io,.lambda-url.us-east-1.on.aws"
+    error_message = "The API goes on to answer at the address without a domain."
+  }
+  assert {
+    condition     = local.environment.DJANGO_CSRF_TRUSTED_ORIGINS == "https://memories.example.org,https://203-0-113-9.sslip.io"
+    error_message = "Its pages take forms there too."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_cors_configuration.audio.cors_rule).allowed_origins == toset(["https://memories.example.org", "https://203-0-113-9.sslip.io", local.function_url])
+    error_message = "And upload."
+  }
+  assert {
+    condition     = strcontains(aws_ssm_document.roll[0].content, "SITE_ADDRESS=memories.example.org\\nOWN_ADDRESS=203-0-113-9.sslip.io\\nPUBLIC_IP=203.0.113.9\\n")
+    error_message = "The machine is told both, and what the A record has to say."
+  }
+}
+
+run "the_proxy_is_the_one_that_dependabot_sees" {
+  command = plan
+
+  assert {
+    condition     = strcontains(aws_ssm_document.roll[0].content, "CADDY_IMAGE=public.ecr.aws/docker/library/${trimprefix(regex("FROM \\S+", file("../host/caddy.Dockerfile")), "FROM ")}\\n")
+    error_message = "The machine runs the Caddy of deploy/host/caddy.Dockerfile."
+  }
+}
+
 run "no_secret_shows" {
   command = plan
 
@@ -294,8 +332,12 @@ run "alarms" {
     error_message = "A clock or a machine that is silent stands still."
   }
   assert {
-    condition     = contains(aws_cloudwatch_metric_alarm.this["host-status"].alarm_actions, "arn:aws:automate:us-east-1:ec2:recover")
-    error_message = "AWS moves the machine off broken hardware."
+    condition = alltrue([
+      aws_cloudwatch_metric_alarm.this["api-down"].treat_missing_data == "breaching",
+      aws_cloudwatch_metric_alarm.this["api-down"].comparison_operator == "LessThanThreshold",
+      aws_cloudwatch_metric_alarm.this["api-down"].threshold == 1,
+    ])
+    error_message = "An API that says nothing is down."
   }
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : contains(alarm.alarm_actions, aws_sns_topic.alarms.arn) && length(alarm.metric_query) == 0])

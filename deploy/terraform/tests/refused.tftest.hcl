@@ -417,7 +417,7 @@ run "the_least_and_the_most_are_taken" {
     error_message = "A public database is open to the networks that were named, and has a way out."
   }
   assert {
-    condition     = one(aws_s3_bucket_cors_configuration.audio.cors_rule).allowed_origins == toset(["https://memories.example.org", "https://app.example.org", "http://localhost:5173"])
+    condition     = one(aws_s3_bucket_cors_configuration.audio.cors_rule).allowed_origins == toset(["https://memories.example.org", "https://203-0-113-9.sslip.io", "https://app.example.org", "http://localhost:5173"])
     error_message = "Our pages, and those that were named, may upload."
   }
 }
