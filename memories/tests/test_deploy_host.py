@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from memories.tests.host_machine import ADDRESS, CADDY, ENVIRONMENT, Machine
 from memories.tests.processes import ROOT, wait_for
@@ -333,6 +334,13 @@ def test_the_proxy_bounds_bodies_and_slow_clients_and_lets_loads_break_nothing(p
     assert "flush_interval" not in text, "-1 breaks what is under way at each load; events flow without it"
 
 
+def test_dependabot_looks_where_the_version_of_the_proxy_stands() -> None:
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    (docker,) = (entry for entry in updates if entry["package-ecosystem"] == "docker")
+    assert "/deploy/host" in docker["directories"]
+    assert re.search(r"^FROM caddy:\d+\.\d+\.\d+$", (HOST / "caddy.Dockerfile").read_text(), re.MULTILINE)
+
+
 # --- what the alarms hear
 
 
@@ -394,7 +402,7 @@ def test_user_data_is_a_script_that_fits(api: bool, tmp_path: Path) -> None:
     assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True).stderr == ""
     assert "${" not in script
     assert ("docker" in script) == api, "without the API the machine does nothing but NAT"
-    assert ("api-well.sh" in script) == api
+    assert ("\nExecStart=-/bin/bash /opt/memories/api-well.sh\n" in script) == api
     assert "ip saddr { 172.31.252.0/24, 172.31.253.0/24 } masquerade" in script
 
 
