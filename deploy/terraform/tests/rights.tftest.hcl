@@ -81,8 +81,8 @@ run "who_may_what" {
       } == {
       worker = "DecryptSecrets FindInterfaces ListAudio MakeInterfaces ReadAudio ReadSecrets Ring TakeMessages WriteLogs"
       clock  = "DecryptSecrets FindInterfaces ListAudio ListUnfinishedUploads MakeInterfaces ReadSecrets Ring TakeDeadMessages TidyAudio WriteLogs"
-      api    = "DecryptSecrets FindInterfaces KeepAudio ListAudio ListUnfinishedUploads MakeInterfaces ReadSecrets Ring WriteLogs"
-      host   = "BeManaged DecryptSecrets KeepAudio ListAudio ListUnfinishedUploads LogInToRegistry Measure PullImage ReadRelease ReadSecrets Ring WriteLogs"
+      api    = "DecryptSecrets FindInterfaces KeepAudio ListAudio MakeInterfaces ReadSecrets Ring WriteLogs"
+      host   = "BeManaged DecryptSecrets KeepAudio ListAudio LogInToRegistry Measure PullImage ReadRelease ReadSecrets Ring WriteLogs"
     }
     error_message = "Each role has what its process needs, and nothing of another's."
   }
