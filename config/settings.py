@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from config.env import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,7 +37,12 @@ SECRET_KEY = env.str("DJANGO_SECRET_KEY", INSECURE_KEY)
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 DATA_DIR = Path(env.str("MEMORIES_DATA_DIR", str(BASE_DIR / "data")))
-(DATA_DIR / "incoming").mkdir(parents=True, exist_ok=True)  # clone, install, run: nobody should have to make folders
+try:
+    (DATA_DIR / "incoming").mkdir(
+        parents=True, exist_ok=True
+    )  # clone, install, run: nobody should have to make folders
+except OSError as error:
+    raise ImproperlyConfigured(f"MEMORIES_DATA_DIR is {DATA_DIR}, and cannot be a folder: {error}.") from error
 
 # What has no place in production. Each entry: the variable that is missing.
 FALLBACKS = [

@@ -29,7 +29,7 @@ def build(setting: str, base: type[Port]) -> Port:
         raise ImproperlyConfigured(f"{setting}: {path} is not a {base.__name__}.")
     try:
         return implementation(**options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ImproperlyConfigured(f"{setting}: {path} does not take these OPTIONS: {error}") from error
 
 

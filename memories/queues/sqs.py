@@ -80,6 +80,11 @@ class SQSQueue(Queue):
         endpoint_url: str | None = None,
         visibility: float = 1800,
     ) -> None:
+        for address in filter(None, (url, dlq_url)):
+            if not address.startswith(("https://", "http://")):
+                raise ValueError(
+                    f"{address!r} is not the address of a queue, such as https://sqs.us-east-1.amazonaws.com/…"
+                )
         self.url = url
         self.dlq_url = dlq_url
         self.region = region

@@ -105,10 +105,18 @@ def test_a_level_of_logs_that_does_not_exist_stops_the_check_and_not_the_start(l
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["MEMORIES_LEASE_SECONDS", "DATABASE_URL", "MEMORIES_DAILY_BUDGET_USD"])
-def test_the_command_line_says_it_in_one_line(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MEMORIES_LEASE_SECONDS", "abc"),
+        ("DATABASE_URL", "abc"),
+        ("MEMORIES_DAILY_BUDGET_USD", "abc"),
+        ("MEMORIES_DATA_DIR", "/proc/nothing/can/be/made/here"),
+    ],
+)
+def test_the_command_line_says_it_in_one_line(name: str, value: str) -> None:
     command = [sys.executable, "manage.py", "check"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {name: "abc"}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {name: value}, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith(name)
     assert len(done.stderr.splitlines()) == 1

@@ -105,7 +105,7 @@ class WhisperTranscriber(Transcriber):
 
     def _load(self) -> WhisperModel:
         # onnxruntime, which tells speech from silence here, reports to its maker unless this is said before its import.
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        os.environ.update(ORT_DISABLE_TELEMETRY="1")
         try:
             from faster_whisper import WhisperModel
 
