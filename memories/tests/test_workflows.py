@@ -156,6 +156,15 @@ def test_a_deploy_goes_plan_apply_release_smoke_and_is_never_cut_off() -> None:
     assert (deploy["needs"], JOBS["ci-cd/build-and-push"]["needs"]) == ("build-and-push", "test")
 
 
+def test_a_run_by_hand_releases_as_a_push_does_and_cuts_off_no_other() -> None:
+    """A fork has nothing to push, and neither has who changes a variable of GitHub."""
+    workflow = load(ROOT / ".github/workflows/ci-cd.yml")
+    assert "workflow_dispatch" in workflow["on"]
+    assert "github.event_name != 'pull_request'" in JOBS["ci-cd/build-and-push"]["if"]
+    assert "event_name" not in JOBS["ci-cd/deploy"]["if"]
+    assert workflow["concurrency"]["group"].endswith("${{ github.event.pull_request.number || github.run_id }}")
+
+
 def test_images_are_tried_and_scanned_before_they_are_pushed() -> None:
     steps = JOBS["ci-cd/build-and-push"]["steps"]
     done = [
