@@ -53,7 +53,7 @@ def main() -> int:
     if given.command == "smoke" or (given.command == "all" and not foreign):
         smoke(images)
     if given.command == "push":
-        push(builder(), images, given.to, release())
+        push(builder(), images, given.to, release(), given.platform)
     return 0 if well else 1
 
 

@@ -17,9 +17,19 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILES = {"api": "Dockerfile", "lambda": "Dockerfile.lambda"}  # of what is deployed
 LOCAL = "local"  # the API and the worker once more, with Whisper in it: what compose.yaml runs
 
+REVISION = "org.opencontainers.image.revision"  # the label that our Dockerfiles write the commit in
+
 
 def tag_of(image: str) -> str:
     return f"memories:{image}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What an image says of itself."""
+
+    revision: str  # the commit, with a mark where the work tree was another; empty where it does not say
+    architecture: str  # amd64 or arm64
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,15 @@ class Engine:
             self.call("push", "--quiet", tag, f"docker-archive:{path}:{tag}")
         else:
             self.call("save", *(["--format=docker-archive"] if self.name == "podman" else []), "-o", str(path), tag)
+
+    def built(self, tag: str) -> Built:
+        if self.name == "buildah":
+            found = json.loads(self.call("inspect", "--type", "image", tag))["OCIv1"]
+            architecture, config = found["architecture"], found["config"]
+        else:
+            found = self.inspect("image", tag)
+            architecture, config = found["Architecture"], found["Config"]
+        return Built((config.get("Labels") or {}).get(REVISION, ""), architecture)
 
     def inspect(self, kind: str, name: str) -> dict[str, Any]:
         found: list[dict[str, Any]] = json.loads(self.call(kind, "inspect", name))

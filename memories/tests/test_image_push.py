@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -21,9 +22,18 @@ if [ "$1" = manifest ]; then
   grep -qxF "$3" {folder}/there || {{ echo "no such manifest: $3" >&2; exit 1; }}
   exit
 fi
+if [ "$1 $2" = "image inspect" ]; then
+  cat {folder}/image-"$3" 2>/dev/null || {{ echo "No such image: $3" >&2; exit 1; }}
+  exit
+fi
 echo "$*" >>{folder}/told
 ! grep -qxF "$*" {folder}/refused
 """
+
+
+def lies_there(folder: Path, image: str, revision: str | None) -> None:
+    labels = {"org.opencontainers.image.revision": revision} if revision else None
+    (folder / f"image-{image}").write_text(json.dumps([{"Architecture": "arm64", "Config": {"Labels": labels}}]))
 
 
 @pytest.fixture
@@ -33,6 +43,8 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "docker"
     program.write_text(DOCKER.format(folder=tmp_path))
     program.chmod(0o755)
+    for image in ("memories:api", "memories:lambda"):
+        lies_there(tmp_path, image, COMMIT)
     (tmp_path / "there").touch()
     (tmp_path / "told").touch()
     (tmp_path / "refused").touch()
@@ -74,6 +86,32 @@ def test_a_registry_that_does_not_say_what_it_has_gets_nothing(told: Path) -> No
     (told.parent / "closed").touch()
     with pytest.raises(SystemExit, match="unauthorized"):
         push(Engine("docker"), ["api"], REPOSITORY, COMMIT)
+    assert told.read_text() == ""
+
+
+@pytest.mark.parametrize("revision", ["14d0" * 10, f"{COMMIT}-dirty", None])
+def test_images_of_another_commit_are_not_pushed_under_this_one(revision: str | None, told: Path) -> None:
+    lies_there(told.parent, "memories:lambda", revision)
+    of = revision or "an unknown commit"
+    with pytest.raises(
+        SystemExit, match=f"memories:lambda was built of {of}, not of {COMMIT}.\nNext: script/images build"
+    ):
+        push(Engine("docker"), ["api", "lambda"], REPOSITORY, COMMIT)
+    assert told.read_text() == "", "nor is the other one"
+
+
+def test_an_image_that_was_never_built_is_missed_before_the_first_push(told: Path) -> None:
+    (told.parent / "image-memories:lambda").unlink()
+    with pytest.raises(SystemExit, match="No such image: memories:lambda"):
+        push(Engine("docker"), ["api", "lambda"], REPOSITORY, COMMIT)
+    assert told.read_text() == ""
+
+
+def test_images_for_another_machine_are_not_pushed(told: Path) -> None:
+    push(Engine("docker"), ["api"], REPOSITORY, COMMIT, "linux/arm64")
+    told.write_text("")
+    with pytest.raises(SystemExit, match="memories:api was built for linux/arm64, not for linux/amd64"):
+        push(Engine("docker"), ["api"], REPOSITORY, COMMIT, "linux/amd64")
     assert told.read_text() == ""
 
 
