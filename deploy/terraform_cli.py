@@ -36,15 +36,20 @@ PRECIOUS = ("aws_db_instance", "aws_s3_bucket")
 # What Terraform and AWS say, and what to do then: the first that is found. Terraform's own text is shown in full.
 KNOWN = (
     (
-        r"Error (acquiring|releasing) the state lock",
+        r"errored\.tfstate",
+        "what was made is written in errored.tfstate only: once the bucket can be reached, script/deploy-bootstrap "
+        "pushes its own; for the rest: terraform -chdir=deploy/terraform state push errored.tfstate.",
+    ),
+    (
+        r"Error acquiring the state lock",
         "somebody else plans or applies (Who, above): let that end. If it was killed: "
         "terraform -chdir=deploy/terraform force-unlock ID, with the ID above (of the bootstrap: "
         "aws s3 rm s3://BUCKET/bootstrap/terraform.tfstate.tflock).",
     ),
     (
-        r"errored\.tfstate",
-        "what was made is written in errored.tfstate only: once the bucket can be reached, script/deploy-bootstrap "
-        "pushes its own; for the rest: terraform -chdir=deploy/terraform state push errored.tfstate.",
+        r"Error releasing the state lock",
+        "the state is saved, and its lock is still there: terraform -chdir=deploy/terraform force-unlock ID, with the "
+        "ID above (of the bootstrap: aws s3 rm s3://BUCKET/bootstrap/terraform.tfstate.tflock). Then run it again.",
     ),
     (r"NoSuchBucket|bucket .* does not exist", "the bucket of the state is missing: script/deploy-bootstrap makes it."),
     (r"BucketAlreadyExists", "the name of a bucket is taken by somebody else in the world: choose another APP_NAME."),
@@ -52,8 +57,8 @@ KNOWN = (
     (r"No valid credential sources|NoCredentialProviders", "sign in to AWS (`aws sso login`, AWS_PROFILE)."),
     (r"ExpiredToken|InvalidClientTokenId", "the credentials have expired: sign in to AWS again."),
     (
-        r"No value for required variable|Invalid value for variable",
-        "set TF_VAR_… for the variable that is named above.",
+        r"No value for required variable|Invalid value for (input )?variable",
+        "set TF_VAR_… for the variable that is named above; a list is written as '[\"https://…\"]'.",
     ),
     (r"deletion protection|DeletionProtection", "set TF_VAR_db_deletion_protection=false, plan and apply, then again."),
     (r"BucketNotEmpty", "recordings came in meanwhile: run it again with --delete-audio."),
@@ -62,7 +67,7 @@ KNOWN = (
         "push the images of this commit first (the workflow's build, or script/images push).",
     ),
     (
-        r"AccessDenied|UnauthorizedOperation|not authorized",
+        r"AccessDenied|UnauthorizedOperation|not authorized|StatusCode: 403|Forbidden",
         "these credentials lack that right: script/deploy-bootstrap renews the roles.",
     ),
 )
@@ -198,7 +203,7 @@ def check_there(state: State) -> str:
             "sign in to the other account (AWS_PROFILE), or mend TF_STATE_BUCKET.",
         )
     try:
-        client("s3", state.region).head_bucket(Bucket=state.bucket)
+        found = client("s3", state.region).head_bucket(Bucket=state.bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] == "404":
             raise DeployError(f"There is no bucket {state.bucket}.", "script/deploy-bootstrap makes it.") from None
@@ -207,6 +212,12 @@ def check_there(state: State) -> str:
                 f"The bucket {state.bucket} is closed to account {account}.", "mend TF_STATE_BUCKET, or the rights."
             ) from None
         raise
+    place = found.get("BucketRegion", state.region)
+    if place != state.region:
+        raise DeployError(
+            f"The bucket {state.bucket} is in {place}, but AWS_REGION (or --region) says {state.region}.",
+            f"AWS_REGION={place}, or mend TF_STATE_BUCKET.",
+        )
     return account
 
 

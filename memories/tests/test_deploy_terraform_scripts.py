@@ -188,6 +188,10 @@ def test_a_plan_that_would_lose_the_database_is_not_applied_by_mistake(workshop:
         ("Error: creating S3 Bucket (x): BucketAlreadyExists: The requested bucket name", "choose another APP_NAME"),
         ('Error: Failed to persist state\n saved to "errored.tfstate": AccessDenied', "state push errored.tfstate"),
         ("\x1b[31m│\x1b[0m \x1b[0mError: Error acquiring the\n\x1b[31m│\x1b[0m state lock", "force-unlock ID"),
+        (LOCKED + 'Error: Failed to save state\n saved to "errored.tfstate"', "state push errored.tfstate"),
+        ("Error: Error releasing the state lock\n Lock Info", "the state is saved, and its lock is still there"),
+        ("Error: Invalid value for input variable\n cors_origins", '["https://…"]'),
+        ("operation error S3: HeadObject, StatusCode: 403, api error Forbidden: Forbidden", "lack that right"),
         ("Error: Saved plan is stale", "script/deploy-plan, then again"),
         ("Error: No valid credential sources found", "sign in to AWS"),
         ('Error: No value for required variable\n The root module input variable "alarm_email"', "TF_VAR_"),
@@ -220,6 +224,13 @@ def test_the_state_of_another_account_is_not_touched(workshop: Workshop) -> None
     done = workshop.run("deploy-plan", TF_STATE_BUCKET="memories-terraform-999999999999")
     assert done.returncode == 1
     assert f"These credentials are of account {ACCOUNT}" in done.stdout
+    assert workshop.calls == []
+
+
+def test_a_state_bucket_of_another_region_is_found_before_terraform_runs(workshop: Workshop) -> None:
+    done = workshop.run("deploy-plan", "--region", "eu-west-1")
+    assert done.returncode == 1
+    assert f"The bucket {workshop.bucket} is in us-east-1, but AWS_REGION (or --region) says eu-west-1." in done.stdout
     assert workshop.calls == []
 
 
