@@ -20,6 +20,17 @@ data "aws_vpcs" "default" {
 
 data "aws_vpc" "default" {
   id = one(data.aws_vpcs.default.ids)
+
+  lifecycle {
+    postcondition {
+      # Not wider than the VPC, and the same as it when cut at its length.
+      condition = var.private_cidr == null ? true : (
+        tonumber(split("/", var.private_cidr)[1]) >= tonumber(split("/", self.cidr_block)[1]) &&
+        cidrsubnet("${split("/", var.private_cidr)[0]}/${split("/", self.cidr_block)[1]}", 0, 0) == cidrsubnet(self.cidr_block, 0, 0)
+      )
+      error_message = "private_cidr ${coalesce(var.private_cidr, "null")} is not inside the default VPC, which is ${self.cidr_block}. Choose a block of it that no subnet uses, such as ${cidrsubnet(self.cidr_block, 6, 63)}."
+    }
+  }
 }
 
 data "aws_subnets" "default" {
@@ -36,6 +47,17 @@ data "aws_subnets" "default" {
 data "aws_subnet" "default" {
   for_each = toset(data.aws_subnets.default.ids)
   id       = each.value
+
+  lifecycle {
+    postcondition {
+      # Two blocks overlap if they are one and the same when cut at the length of the wider one.
+      condition = length(distinct([
+        for block in [self.cidr_block, local.private_cidr] :
+        cidrsubnet("${split("/", block)[0]}/${min(split("/", self.cidr_block)[1], split("/", local.private_cidr)[1])}", 0, 0)
+      ])) == 2
+      error_message = "The private subnets (${local.private_cidr}) overlap the default subnet ${self.id} (${self.cidr_block}). Set private_cidr to a block of the VPC ${data.aws_vpc.default.cidr_block} that no subnet uses: aws ec2 describe-subnets --region ${var.aws_region} --query Subnets[].CidrBlock"
+    }
+  }
 }
 
 # Not each zone has each type.

@@ -422,6 +422,42 @@ run "the_least_and_the_most_are_taken" {
   }
 }
 
+run "a_block_of_another_network" {
+  command = plan
+  variables {
+    private_cidr = "10.0.0.0/22"
+  }
+  expect_failures = [data.aws_vpc.default]
+}
+
+run "a_block_that_is_wider_than_the_vpc" {
+  command = plan
+  override_data {
+    target = data.aws_vpc.default
+    values = { id = "vpc-0default", cidr_block = "172.31.0.0/18" }
+  }
+  variables {
+    private_cidr = "172.31.0.0/16"
+  }
+  expect_failures = [data.aws_vpc.default]
+}
+
+run "a_block_inside_a_default_subnet" {
+  command = plan
+  variables {
+    private_cidr = "172.31.16.0/22"
+  }
+  expect_failures = [data.aws_subnet.default["subnet-0b"]]
+}
+
+run "a_block_around_default_subnets" {
+  command = plan
+  variables {
+    private_cidr = "172.31.0.0/19"
+  }
+  expect_failures = [data.aws_subnet.default["subnet-0a"], data.aws_subnet.default["subnet-0b"]]
+}
+
 run "there_is_no_default_vpc" {
   command = plan
   override_data {

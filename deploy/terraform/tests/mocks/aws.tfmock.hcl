@@ -27,15 +27,15 @@ mock_data "aws_subnets" {
 
 override_data {
   target = data.aws_subnet.default["subnet-0a"]
-  values = { id = "subnet-0a", availability_zone = "us-east-1a", availability_zone_id = "use1-az6" }
+  values = { id = "subnet-0a", cidr_block = "172.31.0.0/20", availability_zone = "us-east-1a", availability_zone_id = "use1-az6" }
 }
 override_data {
   target = data.aws_subnet.default["subnet-0b"]
-  values = { id = "subnet-0b", availability_zone = "us-east-1b", availability_zone_id = "use1-az1" }
+  values = { id = "subnet-0b", cidr_block = "172.31.16.0/20", availability_zone = "us-east-1b", availability_zone_id = "use1-az1" }
 }
 override_data {
   target = data.aws_subnet.default["subnet-0e"]
-  values = { id = "subnet-0e", availability_zone = "us-east-1e", availability_zone_id = "use1-az3" }
+  values = { id = "subnet-0e", cidr_block = "172.31.32.0/20", availability_zone = "us-east-1e", availability_zone_id = "use1-az3" }
 }
 
 mock_data "aws_ec2_instance_type_offerings" {
