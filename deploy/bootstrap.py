@@ -45,6 +45,8 @@ Now tell GitHub (`gh` asks for the values of secrets itself, so that they are in
   gh variable set TF_STATE_BUCKET --body {state_bucket} --repo {repository}
   gh variable set APP_NAME --body {app_name} --repo {repository}
   gh variable set API_RUNTIME --body ec2 --repo {repository}   # or lambda, or both
+  # Before the first deploy only, if the machine is not to be arm64:
+  # gh variable set ARCHITECTURE --body x86_64 --repo {repository}
   # Later, with a domain of your own and its A record made (docs/deployment.md):
   # gh variable set DOMAIN_NAME --body YOUR_DOMAIN --repo {repository}
   gh secret set ALARM_EMAIL --env production --repo {repository}   # your mail address
@@ -52,7 +54,10 @@ Now tell GitHub (`gh` asks for the values of secrets itself, so that they are in
   openssl rand -base64 48 | gh secret set DJANGO_SECRET_KEY --env production --repo {repository}
   gh secret set OPENAI_API_KEY --env production --repo {repository}
 
-Then push to main: the workflow tests, builds, and waits for a reviewer before it deploys.
+Then run the workflow CI/CD on main: it tests, builds, and waits for a reviewer before it deploys. From then on, so does
+each push to main.
+
+  gh workflow run ci-cd.yml --ref main --repo {repository}
 """
 
 
@@ -65,7 +70,7 @@ def main() -> None:
     parser = arguments.parser("deploy-bootstrap", "Make what must be there before GitHub can deploy.")
     parser.add_argument(
         "repository",
-        type=arguments.form(arguments.REPOSITORY, "OWNER/REPOSITORY, or OWNER@1234/REPOSITORY@5678, at GitHub"),
+        type=arguments.repository,
         help="as GitHub signs it: with both numbers, OWNER@1234/REPOSITORY@5678, if it is of 2026-07-15 or later",
     )
     parser.app_name()
