@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import boto3
 
@@ -36,6 +38,13 @@ def region(value: str) -> str:
     return value
 
 
+def repository(value: str) -> str:
+    check = form(REPOSITORY, "OWNER/REPOSITORY, or OWNER@1234/REPOSITORY@5678, at GitHub")(value)
+    if re.fullmatch(r"OWNER(@1234)?/(NAME|REPOSITORY)(@5678)?", check):
+        raise argparse.ArgumentTypeError(f"{value!r} is the example: name your own repository, with its own numbers")
+    return check
+
+
 def seconds(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", value):
         raise argparse.ArgumentTypeError(f"{value!r} is not a number of seconds")
@@ -51,15 +60,43 @@ def address(value: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Each setting is an argument, or a variable of the environment."""
+    """Each setting is an argument, or a variable of the environment. 2 is its end where one is missing or wrong."""
+
+    def __init__(self, program: str, description: str) -> None:
+        super().__init__(prog=f"script/{program}", description=description, allow_abbrev=False)
+        self.needed: dict[str, argparse.Action] = {}  # settings that must be there, by variable
+
+    def parse_args(  # type: ignore[override] (argparse's own has a form for namespaces, which nobody needs)
+        self, args: Sequence[str] | None = None, namespace: None = None
+    ) -> argparse.Namespace:
+        given = super().parse_args(args, namespace)
+        named = {variable: action for variable, action in self.needed.items() if getattr(given, action.dest) is None}
+        if named:
+            missing = [f"{variable} (or {action.option_strings[0]})" for variable, action in named.items()]
+            self.fail(
+                f"Not set: {', '.join(missing)}.",
+                "set it; in GitHub, APP_NAME, AWS_REGION and TF_STATE_BUCKET are variables of the repository.",
+            )
+        return given
+
+    def error(self, message: str) -> NoReturn:
+        for variable, action in self.needed.items():
+            message = message.replace(
+                f"argument {action.option_strings[0]}:", f"{variable} ({action.option_strings[0]}):"
+            )
+        self.fail(message, f"{self.prog} --help tells what it takes.")
+
+    def fail(self, message: str, next_step: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(2, f"\nFAILED: {message}\nNext: {next_step}\n")
 
     def setting(
         self, flag: str, variable: str, check: Callable[[str], object], what: str, *, required: bool = True
     ) -> None:
         given = os.environ.get(variable) or None  # argparse checks a default that is a string like an argument
-        self.add_argument(
-            flag, type=check, default=given, required=required and given is None, help=f"{what} ({variable})"
-        )
+        action = self.add_argument(flag, type=check, default=given, help=f"{what} ({variable})")
+        if required:
+            self.needed[variable] = action
 
     def app_name(self) -> None:
         self.setting(
@@ -85,4 +122,4 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(program: str, description: str) -> Parser:
-    return Parser(prog=f"script/{program}", description=description, allow_abbrev=False)
+    return Parser(program, description)

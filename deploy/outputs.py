@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 from deploy.console import DeployError
 
 TERRAFORM = Path(__file__).with_name("terraform")
+INIT = (
+    'terraform -chdir=deploy/terraform init -backend-config="bucket=$TF_STATE_BUCKET" '
+    '-backend-config="region=$AWS_REGION", which tells it where the state is, and then again.'
+)
 APPLY = "script/deploy-plan and script/deploy-apply, in the same job or folder as this."
 
 
@@ -38,7 +43,7 @@ class Outputs:
 
 def read(path: Path | None) -> Outputs:
     """From a file, or from Terraform, which script/deploy-plan has told where its state is."""
-    text = path.read_text() if path else _ask_terraform()
+    text = _read_file(path) if path else _ask_terraform()
     try:
         values = {name: output["value"] for name, output in json.loads(text).items()}
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -50,12 +55,25 @@ def read(path: Path | None) -> Outputs:
     return Outputs(**{field.name: values.get(field.name) for field in fields(Outputs)})  # type: ignore[arg-type]
 
 
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise DeployError(
+            f"{path} cannot be read: {error.strerror}.",
+            "terraform -chdir=deploy/terraform output -json > FILE, and --outputs FILE; or leave --outputs out.",
+        ) from None
+
+
 def _ask_terraform() -> str:
-    command = ["terraform", f"-chdir={TERRAFORM}", "output", "-json"]
+    command = ["terraform", f"-chdir={TERRAFORM}", "output", "-json", "-no-color"]
     try:
         asked = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 (no shell)
     except FileNotFoundError:
         raise DeployError("terraform is not on the PATH.", "install Terraform 1.11 or later.") from None
+    if re.search(r"Backend initialization required|terraform init", asked.stderr):
+        raise DeployError("Terraform has not been told in this folder where its state is.", INIT)
     if asked.returncode or asked.stdout.strip() in ("", "{}"):
-        raise DeployError(f"Terraform has no outputs to tell. {asked.stderr.strip()}", APPLY)
+        errors = asked.stderr[asked.stderr.find("Error: ") :] if "Error: " in asked.stderr else ""  # no warnings
+        raise DeployError(f"Terraform has no outputs to tell. {errors.strip()}".strip(), APPLY)
     return asked.stdout

@@ -227,7 +227,8 @@ def test_old_versions_are_deleted_but_never_one_that_is_pointed_at(cloud: Cloud)
 def test_poisoned_arguments_are_refused_before_any_call(cloud: Cloud, arguments: list[str]) -> None:
     done = cloud.release(NEW, *arguments)
     assert done.returncode == 2, done.stdout
-    assert "error:" in done.stdout
+    assert "FAILED: " in done.stdout
+    assert "Next: script/deploy-release --help" in done.stdout
     assert cloud.calls == []
 
 
@@ -242,4 +243,35 @@ def test_settings_that_are_missing_are_named() -> None:
     env = {name: value for name, value in os.environ.items() if name not in ("APP_NAME", "AWS_REGION", "IMAGE_TAG")}
     done = subprocess.run([ROOT / "script/deploy-release"], env=env, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "--tag, --app-name, --region" in done.stderr
+    assert "FAILED: Not set: IMAGE_TAG (or --tag), APP_NAME (or --app-name), AWS_REGION (or --region)." in done.stderr
+    assert "Next: set it; in GitHub" in done.stderr
+
+
+def look(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    settings = {"APP_NAME": APP, "AWS_REGION": "us-east-1", "IMAGE_TAG": NEW}
+    env = os.environ | settings | {"PATH": f"{folder}:{os.environ['PATH']}"}
+    command = [ROOT / "script/deploy-release", "--dry-run", *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True)
+
+
+def test_a_file_of_outputs_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = look(tmp_path, "--outputs", str(tmp_path / "none.json"))
+    assert done.returncode == 1
+    assert "none.json cannot be read: No such file or directory.\nNext: terraform" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "next_step"),
+    [
+        ("Error: Backend initialization required, please run terraform init", "init -backend-config="),
+        ("Error: something else", "script/deploy-plan and script/deploy-apply"),
+    ],
+)
+def test_a_terraform_without_outputs_is_told_what_it_lacks(tmp_path: Path, said: str, next_step: str) -> None:
+    terraform = tmp_path / "terraform"
+    terraform.write_text(f"#!/bin/sh\necho 'Warning: of no use\n\n{said}' >&2\nexit 1\n")
+    terraform.chmod(0o755)
+    done = look(tmp_path)
+    assert done.returncode == 1
+    assert next_step in done.stderr.partition("Next: ")[2]
+    assert "Warning" not in done.stderr

@@ -163,7 +163,7 @@ def test_a_certificate_of_another_name_fails(secure: int, certificate: Path) -> 
 def test_malformed_addresses_are_refused(arguments: list[str]) -> None:
     done = smoke(*arguments)
     assert done.returncode == 2, done.stdout
-    assert "error:" in done.stdout
+    assert "FAILED: " in done.stdout
 
 
 def test_a_dry_run_asks_nobody() -> None:

@@ -306,6 +306,8 @@ def test_a_dry_run_calls_nothing_that_changes(workshop: Workshop, script: str) -
         ("deploy-apply", ["extra"]),
         ("deploy-bootstrap", []),
         ("deploy-bootstrap", ["not-a-repository"]),
+        ("deploy-bootstrap", ["OWNER/NAME"]),
+        ("deploy-bootstrap", ["OWNER@1234/NAME@5678"]),
         ("deploy-bootstrap", ["octocat/memories*"]),
         ("deploy-bootstrap", ["octocat/$(id)"]),
         ("deploy-destroy", []),
@@ -317,6 +319,7 @@ def test_malformed_arguments_are_refused_before_anything_is_done(
 ) -> None:
     done = workshop.run(script, *arguments)
     assert done.returncode == 2, done.stdout
+    assert "\nNext: " in done.stdout
     assert workshop.calls == []
 
 
