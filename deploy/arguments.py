@@ -66,7 +66,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=f"script/{program}", description=description, allow_abbrev=False)
         self.needed: dict[str, argparse.Action] = {}  # settings that must be there, by variable
 
-    def parse_args(  # type: ignore[override] (argparse's own has a form for namespaces, which nobody needs)
+    # argparse's own has a form for namespaces, which nobody needs here.
+    def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: None = None
     ) -> argparse.Namespace:
         given = super().parse_args(args, namespace)

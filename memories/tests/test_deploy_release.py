@@ -250,7 +250,7 @@ def test_settings_that_are_missing_are_named() -> None:
 def look(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     settings = {"APP_NAME": APP, "AWS_REGION": "us-east-1", "IMAGE_TAG": NEW}
     env = os.environ | settings | {"PATH": f"{folder}:{os.environ['PATH']}"}
-    command = [ROOT / "script/deploy-release", "--dry-run", *arguments]
+    command = [str(ROOT / "script/deploy-release"), "--dry-run", *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True)
 
 
