@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -167,21 +169,29 @@ def _trimmed(resource: Resource) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    list_ = prices.load()
     try:
+        list_ = prices.load()
         plans = recorded()
         if options.plan:
-            planned = resources(json.loads(options.plan.read_text()))
+            planned = read(options.plan)
             plans = {options.plan.stem: planned}
             if options.record:
                 options.record.write_text(trimmed(planned))
         lines = summary(plans, options.memories, list_) if options.summary else report(plans, options.memories, list_)
         print("\n".join(lines))  # noqa: T201 (that is what it is for)
-    except (UnknownResource, OSError, KeyError, json.JSONDecodeError) as error:
+    except (ValueError, OSError, KeyError) as error:
         reason = f"The plan has no {error}." if isinstance(error, KeyError) else str(error)
         print(f"script/bill: {reason}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def read(plan: Path) -> list[Resource]:
+    """ValueError for what is no plan."""
+    try:
+        return resources(json.loads(plan.read_text()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(f"{plan} is not what `terraform show -json` prints of a saved plan.") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -198,11 +208,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError("a number of recordings is not negative")
-    return count
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of recordings such as 300")
+    return int(text)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` has read enough: that is no error
     sys.exit(main())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("prices.toml")
 
@@ -36,7 +37,16 @@ class Prices:
 
 
 def load(file: Path = FILE) -> Prices:
-    data = tomllib.loads(file.read_text(), parse_float=Decimal)
+    """ValueError for what is no price list."""
+    try:
+        return _prices(tomllib.loads(file.read_text(), parse_float=Decimal))
+    except KeyError as error:
+        raise ValueError(f"{file.name} has no {error}.") from None
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"{file.name} is not a price list: {error}") from None
+
+
+def _prices(data: Mapping[str, Any]) -> Prices:
     return Prices(
         as_of=data["as_of"],
         region=data["region"],

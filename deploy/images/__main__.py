@@ -12,6 +12,11 @@ from deploy.images.engine import DOCKERFILES, LOCAL, ROOT, builder, runner
 from deploy.images.push import push
 
 COMMANDS = ("build", "size", "smoke", "wheels", "all", "push")
+ABOUT = "Builds, weighs and tries the images, with docker, podman or buildah, whichever is there."
+ENVIRONMENT = (
+    "BUILD_FLAGS goes to each build as it is: a proxy, a certificate, a cache. "
+    "CONTAINER_ENGINE chooses one of the three."
+)
 MACHINES = {"x86_64": "linux/amd64", "amd64": "linux/amd64", "aarch64": "linux/arm64", "arm64": "linux/arm64"}
 
 
@@ -28,7 +33,7 @@ def smoke(images: list[str]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="script/images", description="Builds, weighs and tries the images.")
+    parser = argparse.ArgumentParser(prog="script/images", description=ABOUT, epilog=ENVIRONMENT)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("image", nargs="?", choices=[*DOCKERFILES, LOCAL])
     parser.add_argument("--platform", default="", choices=sorted(set(MACHINES.values())))

@@ -57,7 +57,7 @@ class Engine:
         target = [f"--platform={platform}"] if platform else []
         more = ["--build-arg=REQUIREMENTS=requirements-local.txt"] if image == LOCAL else []
         dockerfile = DOCKERFILES.get(image, DOCKERFILES["api"])
-        flags = [*own, *target, *more, *shlex.split(os.environ.get("BUILD_FLAGS", ""))]
+        flags = [*own, *target, *more, *build_flags()]
         command = [self.name, "build", *flags, f"--build-arg=RELEASE={release}", "-t", tag_of(image)]
         done = subprocess.run([*command, "-f", dockerfile, "."], cwd=ROOT)  # noqa: S603
         if done.returncode:
@@ -84,6 +84,15 @@ class Engine:
         return found[0]
 
 
+def build_flags() -> list[str]:
+    """Those of BUILD_FLAGS, written as in a shell. SystemExit where they are not."""
+    given = os.environ.get("BUILD_FLAGS", "")
+    try:
+        return shlex.split(given)
+    except ValueError as error:
+        raise SystemExit(f"BUILD_FLAGS is {given!r}, which no shell would take: {error}.") from None
+
+
 def answers(name: str) -> bool:
     """Whether the program is there, and what it may need behind it: docker is often there without an engine."""
     return (
@@ -93,9 +102,12 @@ def answers(name: str) -> bool:
 
 def find(*names: str) -> Engine:
     """The first that answers, or the one of CONTAINER_ENGINE. SystemExit when there is none."""
-    wanted: Sequence[str] = [os.environ["CONTAINER_ENGINE"]] if os.environ.get("CONTAINER_ENGINE") else names
+    chosen = os.environ.get("CONTAINER_ENGINE")
+    if chosen and chosen not in names:
+        raise SystemExit(f"This takes {' or '.join(names)}, and CONTAINER_ENGINE={chosen} is none of them.")
+    wanted: Sequence[str] = [chosen] if chosen else names
     for name in wanted:
-        if name in names and answers(name):
+        if answers(name):
             return Engine(name)
     raise SystemExit(
         f"This takes {' or '.join(names)}, and {' and '.join(wanted)} did not answer. "

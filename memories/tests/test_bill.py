@@ -251,15 +251,38 @@ def test_the_command_prints_the_bill_of_a_plan(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", '{"planned_values": {"root_module": {"resources": [{"address": "a"}]}}}']
+    "content",
+    ["", "# Memories", "{}", "[]", "null", '{"planned_values": {"root_module": {"resources": [{"address": "a"}]}}}'],
 )
 def test_what_is_no_plan_is_refused_with_a_sentence(content: str, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text(content)
     refused = run("--plan", plan)
     assert refused.returncode == 1
-    assert refused.stderr.startswith("script/bill: ")
+    assert refused.stderr == f"script/bill: {plan} is not what `terraform show -json` prints of a saved plan.\n"
 
 
 def test_a_plan_that_is_not_there_is_refused_with_a_sentence(tmp_path: Path) -> None:
     assert "No such file" in run("--plan", tmp_path / "none.json").stderr
+
+
+@pytest.mark.parametrize("count", ["abc", "-1", "1.5", ""])
+def test_what_is_no_number_of_recordings_is_said_to_be_none(count: str) -> None:
+    refused = run(f"--memories={count}")
+    assert refused.returncode == 2
+    assert f"{count!r} is not a number of recordings" in refused.stderr
+
+
+@pytest.mark.parametrize("content", ["as_of = ", 'region = "us-east-1"', "as_of = 2026-01-01\nregion = 1\ncredits = 1"])
+def test_what_is_no_price_list_is_refused_with_its_name(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=r"^prices\.toml (has no|is not a price list)"):
+        prices.load(file)
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    done = subprocess.run(
+        f"'{sys.executable}' -m deploy.bill | true", shell=True, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""

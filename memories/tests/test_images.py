@@ -305,8 +305,17 @@ def test_the_engine_that_is_asked_for_is_taken_or_missed(programs: Path, monkeyp
     program(programs, "buildah", 0)
     monkeypatch.setenv("CONTAINER_ENGINE", "buildah")
     assert engine.builder().name == "buildah"
-    with pytest.raises(SystemExit, match="docker or podman, and buildah did not answer"):
+    with pytest.raises(SystemExit, match="docker or podman, and CONTAINER_ENGINE=buildah is none of them"):
         engine.runner()
+    monkeypatch.setenv("CONTAINER_ENGINE", "docker")
+    with pytest.raises(SystemExit, match="and docker did not answer"):
+        engine.builder()
+
+
+def test_flags_that_no_shell_would_take_are_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILD_FLAGS", '-v "')
+    with pytest.raises(SystemExit, match="BUILD_FLAGS is"):
+        engine.build_flags()
 
 
 def test_without_any_engine_it_is_said_what_to_install(programs: Path) -> None:
