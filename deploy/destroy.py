@@ -45,8 +45,9 @@ def main() -> None:
 
 
 def look_after_audio(s3: Any, audio: str | None, given: Any) -> None:
-    held = buckets.count(s3, audio) if audio and buckets.exists(s3, audio) else 0
-    say(f"    {held} in {audio or 'no bucket'}")
+    there = audio and buckets.exists(s3, audio)
+    held = buckets.count(s3, audio) if audio and there else 0
+    say(f"    {held} in {audio}" if there else "    no bucket, so no recordings")
     if held and not given.delete_audio:
         raise DeployError(
             f"The bucket {audio} holds {held} recordings.",

@@ -489,3 +489,10 @@ def test_a_dry_run_of_a_destroy_deletes_nothing(workshop: Workshop, audio: str) 
     assert "Would delete 2 recordings." in done.stdout
     assert recordings(workshop, audio) == 2
     assert workshop.commands() == ["terraform init", "terraform output"]
+
+
+def test_where_no_bucket_was_made_there_are_no_recordings(workshop: Workshop) -> None:
+    workshop.answers("output", {})
+    done = workshop.run("deploy-destroy", "memories", "--dry-run")
+    assert done.returncode == 0, done.stdout
+    assert "no bucket, so no recordings" in done.stdout
