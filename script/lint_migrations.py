@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import django
@@ -37,8 +38,11 @@ def main() -> int | str:
         return "These are rules about PostgreSQL: run this under script/with_postgres.py."
     with tempfile.TemporaryDirectory(prefix="memories-migrations-") as folder:
         files = write_sql(Path(folder))
-        # Without a match: all that there is may be exempt.
-        options = ["--no-error-on-unmatched-pattern", "--config", str(ROOT / ".squawk.toml"), *sys.argv[1:]]
+        config = tomllib.loads((ROOT / ".squawk.toml").read_text())
+        if set(files) <= set(config["excluded_paths"]):  # squawk would say that it failed to find files
+            print(f"all {len(files)} are exempt (.squawk.toml)")  # noqa: T201 (for who runs script/lint)
+            return 0
+        options = ["--config", str(ROOT / ".squawk.toml"), *sys.argv[1:]]
         return subprocess.call([SQUAWK, *options, *files], cwd=folder)  # noqa: S603
 
 
