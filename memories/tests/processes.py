@@ -116,7 +116,7 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 def peak_memory() -> int:
-    """The most bytes that this process had resident. Linux counts what its parent had into ru_maxrss, so not that there."""
+    """The most bytes that this process had resident. On Linux, ru_maxrss would count what its parent had."""
     status = Path("/proc/self/status")
     if status.exists():
         return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
