@@ -34,6 +34,8 @@ OTHERS = {
 # What only people, workflows and script/* set: said in documents, read by no process of the service.
 TOOLS = {
     "APP_NAME": "script/deploy-*",
+    "AWS_PROFILE": "the AWS CLI, boto3 and Terraform",
+    "DJANGO_SUPERUSER_PASSWORD": "manage.py createsuperuser",
     "IMAGE_TAG": "script/deploy-*",
     "TF_STATE_BUCKET": "script/deploy-*",
 }
