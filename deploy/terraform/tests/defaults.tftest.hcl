@@ -43,11 +43,11 @@ run "zones" {
   # An account where the zone without functions comes first.
   override_data {
     target = data.aws_subnet.default["subnet-0a"]
-    values = { id = "subnet-0a", availability_zone = "us-east-1a", availability_zone_id = "use1-az3" }
+    values = { id = "subnet-0a", cidr_block = "172.31.0.0/20", availability_zone = "us-east-1a", availability_zone_id = "use1-az3" }
   }
   override_data {
     target = data.aws_subnet.default["subnet-0e"]
-    values = { id = "subnet-0e", availability_zone = "us-east-1e", availability_zone_id = "use1-az4" }
+    values = { id = "subnet-0e", cidr_block = "172.31.32.0/20", availability_zone = "us-east-1e", availability_zone_id = "use1-az4" }
   }
 
   assert {
