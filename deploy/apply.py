@@ -10,7 +10,7 @@ from deploy.terraform_cli import LOCK, MAIN, PLAN, State, Terraform
 
 
 def main() -> None:
-    parser = arguments.parser("deploy-apply", "Do what script/deploy-plan saved.")
+    parser = arguments.Parser("deploy-apply", "Do what script/deploy-plan saved.")
     parser.region()
     parser.state_bucket()
     parser.add_argument(

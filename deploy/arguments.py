@@ -39,10 +39,10 @@ def region(value: str) -> str:
 
 
 def repository(value: str) -> str:
-    check = form(REPOSITORY, "OWNER/REPOSITORY, or OWNER@1234/REPOSITORY@5678, at GitHub")(value)
-    if re.fullmatch(r"OWNER(@1234)?/(NAME|REPOSITORY)(@5678)?", check):
+    form(REPOSITORY, "OWNER/REPOSITORY, or OWNER@1234/REPOSITORY@5678, at GitHub")(value)
+    if re.fullmatch(r"OWNER(@1234)?/(NAME|REPOSITORY)(@5678)?", value):
         raise argparse.ArgumentTypeError(f"{value!r} is the example: name your own repository, with its own numbers")
-    return check
+    return value
 
 
 def seconds(value: str) -> float:
@@ -113,14 +113,11 @@ class Parser(argparse.ArgumentParser):
     def tag(self) -> None:
         self.setting("--tag", "IMAGE_TAG", form(COMMIT, "a commit of 7 to 40 hexadecimal digits"), "commit to release")
 
-    def state_bucket(self) -> None:
-        self.setting(
-            "--state-bucket", "TF_STATE_BUCKET", form(BUCKET, "the name of a bucket"), "bucket of Terraform's state"
-        )
+    def state_bucket(self, *, default: str = "") -> None:
+        """`default` says what it is where nobody sets it; without, it must be set."""
+        what = f"bucket of Terraform's state{f'; else {default}' if default else ''}"
+        check = form(BUCKET, "the name of a bucket")
+        self.setting("--state-bucket", "TF_STATE_BUCKET", check, what, required=not default)
 
     def dry_run(self) -> None:
         self.add_argument("--dry-run", action="store_true", help="say what would be done; only look")
-
-
-def parser(program: str, description: str) -> Parser:
-    return Parser(program, description)

@@ -67,7 +67,7 @@ def name_of(repository: str) -> str:
 
 
 def main() -> None:
-    parser = arguments.parser("deploy-bootstrap", "Make what must be there before GitHub can deploy.")
+    parser = arguments.Parser("deploy-bootstrap", "Make what must be there before GitHub can deploy.")
     parser.add_argument(
         "repository",
         type=arguments.repository,
@@ -75,13 +75,7 @@ def main() -> None:
     )
     parser.app_name()
     parser.region()
-    parser.setting(
-        "--state-bucket",
-        "TF_STATE_BUCKET",
-        arguments.form(arguments.BUCKET, "the name of a bucket"),
-        "bucket of Terraform's state; else APP_NAME-terraform-ACCOUNT",
-        required=False,
-    )
+    parser.state_bucket(default="APP_NAME-terraform-ACCOUNT")
     parser.add_argument("--yes", action="store_true", help="do not ask before each apply")
     parser.add_argument("--remove", action="store_true", help="take it away again, after script/deploy-destroy")
     parser.dry_run()

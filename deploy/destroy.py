@@ -17,7 +17,7 @@ state, {bucket}. To remove these too, with your own rights:
 
 
 def main() -> None:
-    parser = arguments.parser("deploy-destroy", "Take away all that Terraform made.")
+    parser = arguments.Parser("deploy-destroy", "Take away all that Terraform made.")
     parser.add_argument("name", metavar="APP_NAME", help="the app's name once more, to be sure")
     parser.app_name()
     parser.region()

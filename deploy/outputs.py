@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from deploy.console import DeployError
+from deploy.terraform_cli import MAIN, check_installed
 
-TERRAFORM = Path(__file__).with_name("terraform")
 INIT = (
     'terraform -chdir=deploy/terraform init -backend-config="bucket=$TF_STATE_BUCKET" '
     '-backend-config="region=$AWS_REGION", which tells it where the state is, and then again.'
@@ -66,11 +66,9 @@ def _read_file(path: Path) -> str:
 
 
 def _ask_terraform() -> str:
-    command = ["terraform", f"-chdir={TERRAFORM}", "output", "-json", "-no-color"]
-    try:
-        asked = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 (no shell)
-    except FileNotFoundError:
-        raise DeployError("terraform is not on the PATH.", "install Terraform 1.11 or later.") from None
+    check_installed()
+    command = ["terraform", f"-chdir={MAIN}", "output", "-json", "-no-color"]
+    asked = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 (no shell)
     if re.search(r"Backend initialization required|terraform init", asked.stderr):
         raise DeployError("Terraform has not been told in this folder where its state is.", INIT)
     if asked.returncode or asked.stdout.strip() in ("", "{}"):

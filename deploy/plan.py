@@ -11,7 +11,7 @@ from deploy.terraform_cli import LOCK, MAIN, PLAN, State, Terraform
 
 
 def main() -> None:
-    parser = arguments.parser("deploy-plan", "Look at what Terraform would change, and save that.")
+    parser = arguments.Parser("deploy-plan", "Look at what Terraform would change, and save that.")
     parser.app_name()
     parser.region()
     parser.tag()

@@ -158,7 +158,7 @@ class Release:
 
 
 def main() -> None:
-    parser = arguments.parser("deploy-release", "Make one commit live: migrate, move the functions, roll the machine.")
+    parser = arguments.Parser("deploy-release", "Make one commit live: migrate, move the functions, roll the machine.")
     parser.tag()
     parser.app_name()
     parser.region()

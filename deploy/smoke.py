@@ -140,7 +140,7 @@ def _next_step(url: str, faults: Sequence[Verdict]) -> str:
 
 
 def main() -> None:
-    parser = arguments.parser("deploy-smoke", "Does the service answer as it should, with this release?")
+    parser = arguments.Parser("deploy-smoke", "Does the service answer as it should, with this release?")
     parser.add_argument("url", nargs="*", type=arguments.address, help="default: the addresses that Terraform made")
     parser.setting("--release", "IMAGE_TAG", arguments.form(arguments.COMMIT, "a commit"), "commit that should serve")
     parser.add_argument("--outputs", type=Path, help="a file with what `terraform output -json` prints")
