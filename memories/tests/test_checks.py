@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from datetime import date
 from pathlib import Path
@@ -174,25 +173,6 @@ def test_a_folder_that_cannot_be_written_is_an_error(settings: Any, tmp_path: Pa
     (tmp_path / "file").write_text("not a folder")
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "file" / "incoming"
     assert "memories.E007" in ids()
-
-
-def variables_read_by_settings() -> set[str]:
-    tree = ast.parse((ROOT / "config/settings.py").read_text())
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return {
-        str(call.args[0].value)
-        for call in calls
-        if isinstance(call.func, ast.Attribute)
-        and isinstance(call.func.value, ast.Name)
-        and call.func.value.id == "env"
-        and call.args
-        and isinstance(call.args[0], ast.Constant)
-    }
-
-
-def test_every_environment_variable_is_in_the_example_file_and_no_other() -> None:
-    listed = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert listed == variables_read_by_settings()
 
 
 def test_the_environment_is_read_in_settings_only() -> None:
