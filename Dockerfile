@@ -27,7 +27,7 @@ RUN python -m venv --without-pip /venv \
 WORKDIR /venv/lib/python3.11/site-packages
 RUN find av yaml -name '*.so' -exec strip --strip-unneeded {} + \
     && find botocore/data -mindepth 1 -maxdepth 1 -type d \
-        ! -name s3 ! -name sqs ! -name ssm ! -name sts -exec rm -r {} + \
+        ! -name s3 ! -name sqs ! -name sts -exec rm -r {} + \
     && find . -path '*/locale/*' -name 'django*.[mp]o' ! -path '*/locale/en/*' ! -path '*/locale/es/*' -delete \
     && rm -r drf_spectacular_sidecar/static/drf_spectacular_sidecar/redoc
 

@@ -25,7 +25,7 @@ LAZY = (  # of the openai SDK: imported by the first call
     "openai.resources.responses",
 )
 DATABASES = ("django.db.backends.postgresql.base", "django.db.backends.sqlite3.base")
-SERVICES = ("s3", "sqs", "ssm")
+SERVICES = ("s3", "sqs")
 PAGES = ("/healthz", "/api/docs", "/api/schema", "/admin/login/")
 
 

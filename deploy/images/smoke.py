@@ -18,7 +18,7 @@ from deploy.images.containers import Container, ContainerFunction, Ship
 from deploy.images.engine import LOCAL, Engine
 from deploy.images.relay import relay
 from memories.tests.aws import AWS, moto_server
-from memories.tests.aws_shape import PRODUCTION, Door, Reply
+from memories.tests.aws_shape import PRODUCTION, Door, Gunicorn
 from memories.tests.lambda_events import SCHEDULED, EventSource, http_event
 from memories.tests.openai_stub import OpenAIStub
 from memories.tests.processes import postgres, wait_for
@@ -51,18 +51,9 @@ class Report:
         self.line(f"ok  {what}", detail)
 
 
-class Api(Door):
-    """The API of a container, as a client behind TLS sees it."""
-
-    def __init__(self, container: Container, port: int) -> None:
-        token = container.exec("python", "manage.py", "shell", "--no-imports", "-c", MAKE_TOKEN)
-        super().__init__(token.strip())
-        self.address = f"http://127.0.0.1:{port}"
-
-    def call(self, method: str, path: str, *, body: bytes = b"", content_type: str = "application/json") -> Reply:
-        headers = self.headers | {"content-type": content_type}
-        answer = requests.request(method, self.address + path, headers=headers, data=body, timeout=60)
-        return Reply(answer.status_code, dict(answer.headers), answer.content)
+def api_of(container: Container, port: int) -> Gunicorn:
+    token = container.exec("python", "manage.py", "shell", "--no-imports", "-c", MAKE_TOKEN)
+    return Gunicorn(f"http://127.0.0.1:{port}", token.strip())
 
 
 @contextmanager
@@ -112,7 +103,7 @@ def try_api(report: Report, ship: Ship) -> None:
         locked_up(report, container, "10001")
         compiled(report, container, "gunicorn.app.wsgiapp", "config.wsgi", "config.urls", "boto3", "av", "openai")
         report.line("resident, idle", f"{container.resident():.0f} MB")
-        api = Api(container, port)
+        api = api_of(container, port)
         style = served_style(api)
         report.holds("serves the pages' files", api.call("GET", style).status == 200, style)
         memory = api.send(RECORDING.read_bytes())
@@ -125,7 +116,7 @@ def try_api(report: Report, ship: Ship) -> None:
         raise
 
 
-def work(report: Report, ship: Ship, api: Api) -> None:
+def work(report: Report, ship: Ship, api: Door) -> None:
     """The same image as a worker."""
     worker = ship.start("worker")
     wait_for(lambda: listed(api)[0]["status"] not in UNDER_WAY, seconds=120)
@@ -198,7 +189,7 @@ def message(report: Report, ship: Ship, aws: AWS, function: ContainerFunction) -
     port = free_port()
     container = ship.start("api", PORT=str(port))
     awaited(f"http://127.0.0.1:{port}/healthz")
-    api = Api(container, port)
+    api = api_of(container, port)
     memory = api.send(RECORDING.read_bytes())
     source = EventSource(aws.client("sqs"), ship.environment["SQS_QUEUE_URL"], function)
     while source.pump(wait=1):
@@ -215,7 +206,7 @@ def try_local(report: Report, ship: Ship) -> None:
     container = ship.start("api", PORT=str(port))
     awaited(f"http://127.0.0.1:{port}/healthz")
     report.holds("its own health check passes", container.health())
-    api = Api(container, port)
+    api = api_of(container, port)
     report.holds("serves the pages' files", api.call("GET", served_style(api)).status == 200)
     api.send(RECORDING.read_bytes())
     work(report, ship, api)
